@@ -1,0 +1,241 @@
+"""The rule of replacement, as SQL: folds a table of records into the tables of the store.
+
+The latest write of a key wins; on equal times the greater value; a removal wins over a write of the same time. So
+the result depends on which records were applied, never on their order, their number or how they were sliced.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: The columns that a request's own row has, in the order of the table, after `request_id` and `logged_at`.
+ROW_COLUMNS = (
+    "start_time", "end_time", "latency_ms", "provider", "model", "api_type", "function_name", "status",
+    "error_type", "error_message", "input", "output", "parameters", "input_tokens", "output_tokens", "cost_usd",
+    "trace_id", "span_id",
+)  # fmt: skip
+
+#: What a table of records must have to be applied. A journal's line has these fields; times are microseconds.
+RECORD_TYPES = {
+    "kind": "VARCHAR",  # 'request', 'track' or 'remove' (the whole request)
+    "request_id": "UUID",
+    "time": "BIGINT",
+    "start_time": "BIGINT",
+    "end_time": "BIGINT",
+    "provider": "VARCHAR",
+    "model": "VARCHAR",
+    "api_type": "VARCHAR",
+    "function_name": "VARCHAR",
+    "status": "VARCHAR",
+    "error_type": "VARCHAR",
+    "error_message": "VARCHAR",
+    "input": "JSON",
+    "output": "JSON",
+    "parameters": "JSON",
+    "input_tokens": "BIGINT",
+    "output_tokens": "BIGINT",
+    "cost_usd": "DOUBLE",
+    "trace_id": "VARCHAR",
+    "span_id": "VARCHAR",
+    "metadata": "MAP(VARCHAR, VARCHAR)",
+    "tags": "VARCHAR[]",
+    "scores": "MAP(VARCHAR, DOUBLE)",
+    "prompt": 'STRUCT("name" VARCHAR, "version" BIGINT, "label" VARCHAR, "id" VARCHAR, "variables" JSON)',
+    "group_id": "BIGINT",
+    "removed": "STRUCT(metadata VARCHAR[], tag VARCHAR[], score VARCHAR[])",
+}
+
+_ROWS = """
+    SELECT request_id, make_timestamp(time) AS logged_at, make_timestamp(start_time) AS start_time,
+           make_timestamp(end_time) AS end_time, (end_time - start_time) / 1000.0 AS latency_ms, provider, model,
+           api_type, function_name, status, error_type, error_message, input, output, parameters, input_tokens,
+           output_tokens, cost_usd, trace_id, span_id
+    FROM {records} WHERE kind = 'request'
+"""
+_HASH = "md5(row(" + ", ".join(f"{{0}}.{column}" for column in ROW_COLUMNS) + ")::VARCHAR)"
+
+
+#: Each table that is written after its request: the SELECT of its writes, its key, its values, and the kind under
+#: which its removals stand (None: it has none).
+_TABLES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...], str | None]] = {
+    "metadata": (
+        "metadata",
+        "SELECT request_id, unnest(map_keys(metadata)) AS key, unnest(map_values(metadata)) AS value, time",
+        ("request_id", "key"),
+        ("value",),
+        "metadata",
+    ),
+    "tags": ("tags", "SELECT request_id, unnest(tags) AS tag, time", ("request_id", "tag"), (), "tag"),
+    "scores": (
+        "scores",
+        "SELECT request_id, unnest(map_keys(scores)) AS name, unnest(map_values(scores)) AS score, time",
+        ("request_id", "name"),
+        ("score",),
+        "score",
+    ),
+    "prompt": (
+        "request_prompts",
+        'SELECT request_id, prompt."name" AS prompt_name, prompt."version" AS prompt_version, '
+        'prompt."label" AS prompt_label, prompt."id" AS prompt_id, prompt."variables" AS input_variables, time',
+        ("request_id",),
+        ("prompt_name", "prompt_version", "prompt_label", "prompt_id", "input_variables"),
+        None,
+    ),
+    "group_id": ("request_groups", "SELECT request_id, group_id, time", ("request_id",), ("group_id",), None),
+}
+
+
+def apply_records(connection: duckdb.DuckDBPyConnection, records: str) -> None:
+    """Fold the records of the table `records` into the store, inside the transaction that is open.
+
+    Args:
+        connection: the store's.
+        records: the name of a table of ours with the columns of `RECORD_TYPES`.
+    """
+    has = _count_parts(connection, records)
+    if has["removed"] or has["remove"]:
+        _add_removals(connection, records)
+    removals = _one(connection, "SELECT count(*) FROM removals") > 0
+    if has["request"]:
+        _insert_requests(connection, records, has["request"], removals=removals)
+    for part, (table, select, key, values, kind) in _TABLES.items():
+        if has[part]:
+            writes = f"{select} FROM {records} WHERE {part} IS NOT NULL"
+            _upsert(connection, table, writes, key, values, kind, removals=removals)
+    if has["removed"] or has["remove"]:
+        _delete_removed(connection, records)
+
+
+def _count_parts(connection: duckdb.DuckDBPyConnection, records: str) -> dict[str, int]:
+    """Count what the records carry, so that what they do not carry costs nothing."""
+    parts = {
+        "request": "kind = 'request'",
+        "remove": "kind = 'remove'",
+        "removed": "removed IS NOT NULL",
+        **{part: f"{part} IS NOT NULL" for part in _TABLES},
+    }
+    counts = ", ".join(f"count(*) FILTER ({condition})" for condition in parts.values())
+    row = connection.execute(f"SELECT {counts} FROM {records}").fetchone() or ()
+    return dict(zip(parts, row, strict=True))
+
+
+def _upsert(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    writes: str,
+    key: tuple[str, ...],
+    values: tuple[str, ...],
+    kind: str | None,
+    *,
+    removals: bool,
+) -> None:
+    """Apply writes (key…, values…, time) to a table of (key…, values…, updated_at), in the order of the key."""
+    if removals:
+        own = f"OR (kind = '{kind}' AND key = {key[1]} AND removed_at >= make_timestamp(time))" if kind else ""
+        writes = (
+            f"SELECT * FROM ({writes}) w WHERE NOT EXISTS (FROM removals r "
+            f"WHERE r.request_id = w.request_id AND (kind = 'request' {own.replace(key[-1], f'w.{key[-1]}')}))"
+        )
+    # DuckDB keeps the first of two rows for one key within a statement, so the greatest is chosen before.
+    packed = ", ".join(f"{name} := {name}" for name in ("time", *values))
+    columns = ", ".join((*key, *values))
+    mine, theirs = (
+        f"({', '.join(f'{side}.{column}' for column in ('updated_at', *values))})" for side in ("excluded", table)
+    )
+    connection.execute(
+        f"""
+        INSERT INTO {table} ({columns}, updated_at)
+        SELECT {columns}, make_timestamp(time)
+        FROM (SELECT {", ".join(key)}, unnest(last)
+              FROM (SELECT {", ".join(key)}, max(struct_pack({packed})) AS last FROM ({writes}) GROUP BY ALL))
+        ORDER BY {", ".join(key)}
+        ON CONFLICT DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in (*values, "updated_at"))}
+        WHERE {mine} > {theirs}
+        """
+    )
+
+
+def _insert_requests(
+    connection: duckdb.DuckDBPyConnection, records: str, count: int, *, removals: bool
+) -> None:
+    rows = _ROWS.format(records=records)
+    if removals:
+        rows += " AND request_id NOT IN (SELECT request_id FROM removals WHERE kind = 'request')"
+    row = connection.execute(
+        f"INSERT INTO requests SELECT * FROM ({rows}) ORDER BY request_id ON CONFLICT DO NOTHING"
+    ).fetchone()
+    if not row or row[0] < count:  # rare: an id that was there, or stands twice in the records
+        _settle_conflicts(connection, rows)
+
+
+def _settle_conflicts(connection: duckdb.DuckDBPyConnection, rows: str) -> None:
+    """Of several rows for one id the one with the smallest (logged_at, hash) stays; the others' hashes are kept."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE contenders AS "
+        f"SELECT n.*, {_HASH.format('n')} AS hash, o.logged_at AS old_logged_at, {_HASH.format('o')} AS old_hash "
+        f"FROM ({rows}) n JOIN requests o USING (request_id) "
+        f"WHERE (n.logged_at, hash) IS DISTINCT FROM (o.logged_at, old_hash)"
+    )
+    names = ("logged_at", *ROW_COLUMNS)
+    connection.execute(
+        f"""
+        INSERT INTO requests
+        SELECT DISTINCT ON (request_id) request_id, {", ".join(names)} FROM contenders
+        WHERE (logged_at, hash) < (old_logged_at, old_hash)
+        ORDER BY request_id, logged_at, hash
+        ON CONFLICT DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in names)}
+        """
+    )
+    connection.execute(
+        f"""
+        INSERT INTO conflicts
+        SELECT request_id, unnest([hash, old_hash]) FROM contenders GROUP BY ALL ON CONFLICT DO NOTHING;
+        DELETE FROM conflicts c USING requests r
+        WHERE r.request_id = c.request_id AND r.request_id IN (SELECT request_id FROM contenders)
+          AND {_HASH.format("r")} = c.content_hash;
+        DROP TABLE contenders
+        """
+    )
+
+
+def _add_removals(connection: duckdb.DuckDBPyConnection, records: str) -> None:
+    connection.execute(
+        f"""
+        INSERT INTO removals
+        SELECT request_id, kind, key, make_timestamp(max(time)) FROM ({_removals_in(records)}) GROUP BY ALL
+        ON CONFLICT DO UPDATE SET removed_at = excluded.removed_at WHERE excluded.removed_at > removals.removed_at
+        """
+    )
+
+
+def _removals_in(records: str) -> str:
+    lists = " UNION ALL ".join(
+        f"SELECT request_id, '{kind}' AS kind, unnest(removed.{kind}) AS key, time FROM {records} "
+        f"WHERE removed IS NOT NULL"
+        for kind in ("metadata", "tag", "score")
+    )
+    return f"SELECT request_id, 'request' AS kind, '' AS key, time FROM {records} WHERE kind = 'remove' UNION ALL {lists}"
+
+
+def _delete_removed(connection: duckdb.DuckDBPyConnection, records: str) -> None:
+    """Delete what the removals in these records cover. What was written later is not covered."""
+    here = f"SELECT DISTINCT request_id, kind, key FROM ({_removals_in(records)})"
+    for table, _, key, _, kind in _TABLES.values():
+        if kind:
+            connection.execute(
+                f"DELETE FROM {table} t USING (SELECT r.* FROM removals r SEMI JOIN ({here}) USING (request_id, kind, key) "
+                f"WHERE kind = '{kind}') r "
+                f"WHERE t.request_id = r.request_id AND t.{key[1]} = r.key AND t.updated_at <= r.removed_at"
+            )
+    for table in ("requests", "conflicts", *(table for table, *_ in _TABLES.values())):
+        connection.execute(
+            f"DELETE FROM {table} WHERE request_id IN (SELECT request_id FROM {records} WHERE kind = 'remove')"
+        )
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,158 @@
+"""The one door to the driver: opens files, sets what every connection has, and turns its errors into ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from promptlog.database.schema import MIGRATIONS, SCHEMA, VERSION
+from promptlog.errors import (
+    QueryError,
+    StoreDamagedError,
+    StoreError,
+    StoreUnwritableError,
+    StoreVersionError,
+)
+
+if TYPE_CHECKING:
+    from promptlog.settings import StorePaths
+
+_HELD = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)", re.DOTALL)
+
+
+class FileHeldError(Exception):
+    """Another program, which does not ask for our lock, holds the database file."""
+
+    def __init__(self, pid: int | None, program: str) -> None:
+        super().__init__(program)
+        self.pid = pid
+        self.program = program
+
+
+def connect(paths: StorePaths, *, read_only: bool = False, sandboxed: bool = True) -> duckdb.DuckDBPyConnection:
+    """Open the store's file, make or migrate its schema, and return the connection.
+
+    Args:
+        paths: whose database.
+        read_only: open for reading alone; the schema must be there.
+        sandboxed: SQL reaches the store and its staging folder, no other file, and cannot change that.
+
+    Raises:
+        FileHeldError: a program that knows nothing of our lock has the file.
+        StoreVersionError: the file is a newer promptlog's.
+        StoreDamagedError: the file is no database, or cannot be recovered.
+        StoreUnwritableError: the folder takes no files.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {"python_enable_replacements": False}
+    if not read_only:
+        # Tools of DuckDB 1.5 can open the file too.
+        config["storage_compatibility_version"] = "v1.5.0"
+    try:
+        connection = duckdb.connect(str(paths.database), read_only=read_only, config=config)
+    except duckdb.Error as error:
+        raise _open_error(paths, error) from error
+    try:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET TimeZone = 'UTC'")
+        # The default of 16 MB would checkpoint after each slice of the merge; this one makes it a fifth faster.
+        connection.execute("SET checkpoint_threshold = '128MB'")
+        connection.execute("SET autoinstall_known_extensions = false")
+        if sandboxed:
+            connection.execute("SET allowed_directories = [?]", [str(paths.staging)])
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+        _prepare(paths, connection, read_only=read_only)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(paths: StorePaths, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+    found = connection.execute(
+        "SELECT count(*), count(*) FILTER (table_name = 'promptlog_schema') FROM duckdb_tables()"
+    ).fetchone()
+    tables, ours = found or (0, 0)
+    if not ours:
+        if tables or read_only:
+            raise StoreDamagedError(
+                f"{paths.database} is a DuckDB file that promptlog did not make; give the store a file of its own"
+            )
+        with transaction(connection):
+            connection.execute(SCHEMA)
+            connection.execute("INSERT INTO promptlog_schema VALUES (?)", [VERSION])
+        return
+    version = schema_version(connection)
+    if version > VERSION:
+        raise StoreVersionError(
+            f"{paths.database} has schema version {version}, made by a newer promptlog; this one knows up to "
+            f"{VERSION}: pip install -U promptlog-local"
+        )
+    if read_only:
+        return
+    for step in range(version + 1, VERSION + 1):
+        with transaction(connection):
+            connection.execute(MIGRATIONS[step])
+            connection.execute("UPDATE promptlog_schema SET version = ?", [step])
+
+
+def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the version of the schema that the file has."""
+    row = connection.execute("SELECT max(version) FROM promptlog_schema").fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        # The driver may have ended it already; its own error is the one to show.
+        try:
+            connection.execute("ROLLBACK")
+        except duckdb.Error:
+            pass
+        raise
+    connection.execute("COMMIT")
+
+
+@contextmanager
+def our_errors(paths: StorePaths) -> Iterator[None]:
+    """Turn what the driver raises inside into an error of ours."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise StoreUnwritableError(f"{paths.database}: {_first_line(error)}") from error
+    except (duckdb.FatalException, duckdb.InternalException) as error:
+        raise StoreDamagedError(f"{paths.database}: {_first_line(error)}") from error
+    except duckdb.Error as error:
+        raise QueryError(str(error).strip()) from error
+
+
+def _open_error(paths: StorePaths, error: duckdb.Error) -> Exception:
+    text = str(error)
+    if held := _HELD.search(text):
+        return FileHeldError(int(held["pid"]), held["program"].strip())
+    if "Could not set lock" in text:
+        return FileHeldError(None, "another program")
+    if "WAL" in text and ("replay" in text or "Corrupt" in text):
+        wal = f"{paths.database}.wal"
+        return StoreDamagedError(
+            f"the write-ahead log {wal} is damaged: {_first_line(error)}. Move that file aside and open the store "
+            f"again: what was merged since the last checkpoint is lost, all else is there"
+        )
+    if "not a valid DuckDB" in text or isinstance(error, duckdb.SerializationException | duckdb.FatalException):
+        return StoreDamagedError(f"{paths.database} cannot be opened: {_first_line(error)}")
+    if isinstance(error, duckdb.IOException):
+        return StoreUnwritableError(f"{paths.database} cannot be opened: {_first_line(error)}")
+    return StoreError(f"{paths.database} cannot be opened: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,0 +1,308 @@
+"""Who has the file, and for how long.
+
+DuckDB lets one process open a file for writing and shuts all others out. So a process leases it: takes a lock on a
+sidecar file of ours, opens a connection, keeps both through a burst of questions, and gives them away as soon as
+another process waits (between two slices of work at most a second long) or when it has been idle.
+
+Two locks make that fair. `lock` goes with the connection. `queue` is held by the one process that is next: whoever
+wants the file takes `queue`, then waits for `lock`, then leaves `queue`. A holder who finds `queue` taken knows
+that somebody waits, and stands in line behind him for its next slice.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pydantic_core import from_json, to_json
+
+from promptlog.database.connection import FileHeldError, connect, our_errors
+from promptlog.database.merge import forget_segments, merge_slice, read_offsets
+from promptlog.database.turns import Turns
+from promptlog.errors import StoreBusyError, StoreUnwritableError
+from promptlog.journal.locks import FileLock
+from promptlog.journal.reader import next_slice, segment_sizes
+from promptlog.journal.sweeper import sweep
+from promptlog.settings import BUSY_TIMEOUT_S, IDLE_S, StorePaths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+_SHORTEST_LEASE_S = 0.1  # opening costs 15-30 ms on a large file: a burst of questions shares one opening
+_LONGEST_POLL_S = 0.01
+
+
+class Store:
+    """One process's share of a store. There is one for each real path in a process: see `store_for`."""
+
+    def __init__(self, paths: StorePaths) -> None:
+        self.paths = paths
+        self.busy_timeout = BUSY_TIMEOUT_S
+        self._reset()
+
+    def _reset(self) -> None:
+        self._turns = Turns()
+        self._lock = FileLock(self.paths.lock)
+        self._queue = FileLock(self.paths.queue)
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._offsets: dict[str, int] = {}
+        self._doing = ""
+        self._opened = 0.0
+        self._used = 0.0
+        self._warden: threading.Thread | None = None
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def ask(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a connection to tables that hold all that was logged, by any process, before this call.
+
+        Raises:
+            StoreBusyError: another process kept the file beyond the timeout.
+            StoreError: the file cannot be opened or made.
+        """
+        targets = segment_sizes(self.paths)
+        while True:
+            with self.lease(doing) as connection:
+                if self._merge_towards(connection, targets):
+                    with our_errors(self.paths):
+                        yield connection
+                    return
+
+    def merge(self, on_slice: object = None) -> int:
+        """Fold into the tables what is in the journal now; return the records applied.
+
+        Args:
+            on_slice: called after each transaction with the bytes applied by it.
+        """
+        targets = segment_sizes(self.paths)
+        applied = 0
+        while True:
+            with self.lease("merging the journal") as connection:
+                found = next_slice(self.paths, self._offsets) if self._behind(targets) else None
+                if found is None:
+                    self._sweep(connection)
+                    return applied
+                applied += merge_slice(self.paths, connection, found)
+                self._offsets.update(found.offsets)
+                if callable(on_slice):
+                    on_slice(found.bytes)
+
+    def _merge_towards(self, connection: duckdb.DuckDBPyConnection, targets: dict[str, int]) -> bool:
+        """Apply one slice, or tell that all of `targets` is applied."""
+        if not self._lock.held:  # a store that can only be read
+            return True
+        behind = self._behind(targets)
+        found = next_slice(self.paths, self._offsets) if behind else None
+        if found is None:
+            return True
+        merge_slice(self.paths, connection, found)
+        self._offsets.update(found.offsets)
+        if self._behind(targets):
+            return False
+        self._sweep(connection)
+        return True
+
+    def _behind(self, targets: dict[str, int]) -> bool:
+        return any(self._offsets.get(name, 0) < size for name, size in targets.items())
+
+    def _sweep(self, connection: duckdb.DuckDBPyConnection) -> None:
+        gone = sweep(self.paths, self._offsets)
+        if gone:
+            forget_segments(connection, gone)
+            for name in gone:
+                self._offsets.pop(name, None)
+
+    # -- the lease ---------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def lease(self, doing: str, *, sandboxed: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give the connection for one slice of work; what is asked of it ends before the block does.
+
+        Args:
+            doing: what those who wait are told, such as "merging the journal".
+            sandboxed: False for the length of this lease lets SQL of ours read a file the user named.
+        """
+        deadline = time.monotonic() + self.busy_timeout
+        if not self._turns.acquire(self.busy_timeout):
+            raise StoreBusyError(
+                f"{self.paths.database} was busy for {self.busy_timeout:g} s: another thread of this process is "
+                f"{self._doing}"
+            )
+        try:
+            if not sandboxed:
+                self._close()
+            self._doing = doing
+            if self._connection is None:
+                self._open(doing, deadline, sandboxed=sandboxed)
+            assert self._connection is not None  # noqa: S101 - _open made it or raised
+            yield self._connection
+        finally:
+            self._used = time.monotonic()
+            if not sandboxed or not self._lock.held or self._is_due():
+                self._close()
+            self._turns.release()
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._opened > _SHORTEST_LEASE_S and self._queue.is_wanted()
+
+    def _open(self, doing: str, deadline: float, *, sandboxed: bool) -> None:
+        read_only = not self._make_folders()
+        if not read_only:
+            self._take_lock(doing, deadline)
+        try:
+            pause = 0.001
+            while True:
+                try:
+                    self._connection = connect(self.paths, read_only=read_only, sandboxed=sandboxed)
+                    break
+                except FileHeldError as held:  # the DuckDB shell, say: it knows nothing of our lock
+                    if time.monotonic() > deadline:
+                        pid = f"process {held.pid} " if held.pid else ""
+                        raise StoreBusyError(
+                            f"{self.paths.database} was held for {self.busy_timeout:g} s by {pid}({held.program}), "
+                            f"which is not promptlog; close it there"
+                        ) from None
+                    time.sleep(pause)
+                    pause = min(pause * 2, 0.1)
+            self._opened = time.monotonic()
+            if not read_only:
+                self._offsets = read_offsets(self._connection)
+                self._sweep(self._connection)
+                self._watch()
+        except BaseException:
+            self._close()
+            raise
+
+    def _make_folders(self) -> bool:
+        """Make what stands beside the database; False where this user may only read.
+
+        Raises:
+            StoreUnwritableError: there is nothing to read either.
+        """
+        database = self.paths.database
+        try:
+            self.paths.staging.mkdir(parents=True, exist_ok=True)
+            writable = os.access(self.paths.journal, os.W_OK) and os.access(database.parent, os.W_OK)
+            writable = writable and (not database.exists() or os.access(database, os.W_OK))
+        except OSError:
+            writable = False
+        if not writable and not database.exists():
+            raise StoreUnwritableError(
+                f"{database} does not exist and cannot be made: no right to write in {database.parent}. "
+                f"Name another path, or set PROMPTLOG_PATH"
+            )
+        return writable
+
+    def _take_lock(self, doing: str, deadline: float) -> None:
+        try:
+            for lock in (self._queue, self._lock):
+                pause = 0.0005
+                while not lock.try_acquire():
+                    if time.monotonic() > deadline:
+                        raise self._busy()
+                    time.sleep(pause)
+                    pause = min(pause * 1.5, _LONGEST_POLL_S)
+        finally:
+            self._queue.release()
+        self._lock.write_note(to_json({"pid": os.getpid(), "doing": doing}))
+
+    def _busy(self) -> StoreBusyError:
+        try:
+            note = from_json(self._lock.read_note())
+            holder = f"process {note['pid']} is {note['doing']}"
+        except (ValueError, KeyError, TypeError):
+            holder = "another process holds it"
+        return StoreBusyError(
+            f"{self.paths.database} was busy for {self.busy_timeout:g} s: {holder}. Wait for it, or end it"
+        )
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        try:
+            if connection is not None:
+                connection.close()
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Let file and lock go; the next question takes them again."""
+        if self._turns.acquire(self.busy_timeout):
+            try:
+                self._close()
+            finally:
+                self._turns.release()
+
+    # -- letting go when idle ------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        if self._warden is None or not self._warden.is_alive():
+            self._warden = threading.Thread(target=self._let_go_when_idle, name="promptlog-lease", daemon=True)
+            self._warden.start()
+
+    def _let_go_when_idle(self) -> None:
+        """Close the connection when it is unused and another process waits, or has been unused for long.
+
+        Lives as long as the connection is open: a process that only logs never starts it.
+        """
+        while True:
+            time.sleep(_LONGEST_POLL_S)
+            if not self._turns.try_acquire():
+                continue
+            try:
+                if self._connection is None:
+                    self._warden = None
+                    return
+                if time.monotonic() - self._used > IDLE_S or self._queue.is_wanted():
+                    self._close()
+                    self._warden = None
+                    return
+            finally:
+                self._turns.release()
+
+    def drop_in_child(self) -> None:
+        """Forget the parent's connection without ending it.
+
+        A child that closes it, or merely lets it be collected at exit, destroys the parent's write-ahead log. So
+        one reference is leaked on purpose. The locks' descriptors are closed by `journal.locks`.
+        """
+        if self._connection is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
+        self._reset()
+
+
+_stores: dict[Path, Store] = {}
+_registry = threading.Lock()
+
+
+def store_for(paths: StorePaths) -> Store:
+    """Return this process's one share of that store."""
+    with _registry:
+        store = _stores.get(paths.database)
+        if store is None:
+            store = _stores[paths.database] = Store(paths)
+        return store
+
+
+def _drop_in_child() -> None:
+    global _registry
+    _registry = threading.Lock()
+    for store in _stores.values():
+        store.drop_in_child()
+
+
+@atexit.register
+def _close_all() -> None:
+    for store in _stores.values():
+        store.close()
+
+
+os.register_at_fork(after_in_child=_drop_in_child)

@@ -1,0 +1,131 @@
+"""Folding slices of the journal into the tables: each slice, and how far it reached, in one transaction."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import duckdb
+
+from promptlog.database.apply import RECORD_TYPES, apply_records
+from promptlog.database.connection import our_errors, transaction
+from promptlog.identifiers import LATEST_US
+from promptlog.journal.sweeper import Rejected, keep_rejected
+from promptlog.settings import MAX_LINE_BYTES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from promptlog.journal.reader import Slice
+    from promptlog.settings import StorePaths
+
+_COLUMNS = "{" + ", ".join(f"'{name}': '{kind.replace(chr(39), chr(39) * 2)}'" for name, kind in RECORD_TYPES.items()) + "}"
+
+
+#: What a record must have beside the types of its fields.
+_WHOLE = (
+    f"request_id IS NOT NULL AND time BETWEEN 0 AND {LATEST_US} AND (kind IN ('track', 'remove') OR (kind = 'request' "
+    f"AND start_time BETWEEN 0 AND {LATEST_US} AND end_time BETWEEN 0 AND {LATEST_US} AND status IS NOT NULL))"
+)
+
+#: What DuckDB raises for a line that is no record. Anything else (memory, disk) is no fault of the line's.
+_BAD_LINE = (duckdb.InvalidInputException, duckdb.ConversionException)
+
+
+def read_offsets(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Return how far each segment is applied."""
+    return dict(connection.execute("SELECT segment, bytes FROM journal_offsets").fetchall())
+
+
+def forget_segments(connection: duckdb.DuckDBPyConnection, segments: list[str]) -> None:
+    """Forget segments that are deleted."""
+    connection.execute("DELETE FROM journal_offsets WHERE segment IN (SELECT unnest(?))", [segments])
+
+
+def merge_slice(paths: StorePaths, connection: duckdb.DuckDBPyConnection, found: Slice) -> int:
+    """Apply a slice exactly once, whatever crashes where, and return the number of its records."""
+    staged = paths.staging / f"slice-{os.getpid()}.jsonl"
+    try:
+        with our_errors(paths):
+            found.write_to(staged)
+            try:
+                count = read_records(connection, staged)
+            except _BAD_LINE:
+                _set_aside(paths, connection, found, staged)
+                count = read_records(connection, staged)
+            with transaction(connection):
+                apply_records(connection, "records")
+                connection.execute(
+                    "INSERT INTO journal_offsets SELECT unnest(?), unnest(?) "
+                    "ON CONFLICT DO UPDATE SET bytes = excluded.bytes",
+                    [list(found.offsets), list(found.offsets.values())],
+                )
+            connection.execute("DROP TABLE records")
+            return count
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def read_records(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Read a file of records into the temporary table `records`, and return their number.
+
+    Raises:
+        duckdb.InvalidInputException: a line is no record.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE records AS SELECT * FROM read_json(?, format = 'newline_delimited', "
+        f"columns = {_COLUMNS}, maximum_object_size = {MAX_LINE_BYTES + 1024})",
+        [str(path)],
+    )
+    row = connection.execute(f"SELECT count(*), count(*) FILTER (NOT coalesce({_WHOLE}, false)) FROM records").fetchone()
+    count, wrong = row or (0, 0)
+    if wrong:
+        raise duckdb.InvalidInputException(f"{wrong} lines lack what a record must have")
+    return int(count)
+
+
+def _set_aside(paths: StorePaths, connection: duckdb.DuckDBPyConnection, found: Slice, staged: Path) -> None:
+    """Judge line by line, keep what is no record in `rejected/`, and stage the rest again."""
+    from promptlog.models.record import why_not_a_record
+
+    good: list[_Line] = []
+    rejected: list[Rejected] = []
+    for chunk in found.chunks:
+        offset = chunk.start
+        for line in chunk.data.removesuffix(b"\n").split(b"\n"):
+            place = _Line(chunk.segment, offset, line)
+            offset += len(line) + 1
+            if reason := why_not_a_record(line):
+                rejected.append(Rejected(*place, reason))
+            else:
+                good.append(place)
+    good = _sift(connection, staged, good, rejected)
+    _stage(staged, good)
+    keep_rejected(paths, rejected)
+
+
+class _Line(NamedTuple):
+    segment: str
+    offset: int
+    line: bytes
+
+
+def _sift(
+    connection: duckdb.DuckDBPyConnection, staged: Path, lines: list[_Line], rejected: list[Rejected]
+) -> list[_Line]:
+    """Return the lines that DuckDB reads too, halving until the others are found: the model may be more lenient."""
+    _stage(staged, lines)
+    try:
+        read_records(connection, staged)
+    except _BAD_LINE as error:
+        if len(lines) == 1:
+            rejected.append(Rejected(*lines[0], str(error).splitlines()[0]))
+            return []
+        half = len(lines) // 2
+        parts = lines[:half], lines[half:]
+        return [line for part in parts for line in _sift(connection, staged, part, rejected)]
+    return lines
+
+
+def _stage(staged: Path, lines: list[_Line]) -> None:
+    staged.write_bytes(b"".join(line.line + b"\n" for line in lines))

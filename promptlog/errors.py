@@ -1,0 +1,148 @@
+"""Everything that promptlog raises.
+
+```
+PromptLogError
+├── InvalidInputError          (also ValueError)      an argument is wrong; nothing was written
+│   ├── InvalidMetadataError
+│   ├── InvalidTagError
+│   ├── InvalidScoreError
+│   ├── InvalidRequestIdError
+│   ├── InvalidTimeError
+│   ├── RecordTooLargeError
+│   ├── UnknownColumnError     (also AttributeError)
+│   └── QueryError             the database refused a query
+├── ConditionAsBoolError       (also TypeError)       `a and b` where `a & b` was meant
+├── RequestNotFoundError       (also LookupError)
+├── MissingExtraError          (also ImportError)     a package of an extra is not installed
+└── StoreError
+    ├── StoreBusyError         (also TimeoutError)
+    ├── StoreVersionError      the file was made by a newer promptlog
+    ├── StoreDamagedError      the file cannot be opened
+    └── StoreUnwritableError   (also OSError)         a full disk, a read-only folder
+```
+
+A message names the thing, the cause and the way out.
+"""
+
+from __future__ import annotations
+
+
+class PromptLogError(Exception):
+    """The root: catching it catches all that promptlog raises on purpose."""
+
+
+class InvalidInputError(PromptLogError, ValueError):
+    """An argument is wrong. Nothing was written."""
+
+
+class InvalidMetadataError(InvalidInputError):
+    """Metadata is not a dictionary of strings within their limits."""
+
+    @classmethod
+    def not_a_dict(cls, given: object) -> InvalidMetadataError:
+        """Metadata as a whole is of another type."""
+        return cls(f"metadata must be a dict of strings to strings, got {type(given).__name__}")
+
+    @classmethod
+    def wrong_key(cls, key: object) -> InvalidMetadataError:
+        """A key is no string."""
+        return cls(f"metadata key {key!r} is of type {type(key).__name__}; keys must be strings: use str(key)")
+
+    @classmethod
+    def wrong_value(cls, key: str, value: object) -> InvalidMetadataError:
+        """A value is no string."""
+        return cls(
+            f"metadata value of key {key!r} is of type {type(value).__name__}; values must be strings: "
+            f"pass str(value), or leave the key out where there is no value"
+        )
+
+
+class InvalidTagError(InvalidInputError):
+    """A tag is not a string of 1 to 512 characters."""
+
+
+class InvalidScoreError(InvalidInputError):
+    """A score is not a number from 0 to 100, or its name is no string."""
+
+
+class InvalidRequestIdError(InvalidInputError):
+    """A request id is no UUID."""
+
+    @classmethod
+    def foreign(cls, given: object) -> InvalidRequestIdError:
+        """An id of another system's making ("chatcmpl-…", 132), or one that is torn."""
+        return cls(
+            f"request_id {given!r} is no UUID. Leave it out to be given one, or keep the other system's id as "
+            f"metadata and derive a stable UUID from it: "
+            f"promptlog.foreign_request_id('openai', {str(given)!r})"
+        )
+
+
+class InvalidTimeError(InvalidInputError):
+    """A time cannot be read, lies outside 1970-9999, or an end lies before its start."""
+
+
+class RecordTooLargeError(InvalidInputError):
+    """One call carries more than a line of the journal may hold."""
+
+
+class UnknownColumnError(InvalidInputError, AttributeError):
+    """A column of that name does not exist."""
+
+    @classmethod
+    def named(cls, name: str, known: list[str]) -> UnknownColumnError:
+        """Say which columns come nearest, and that metadata has another door."""
+        import difflib
+
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(f'col.{n}' for n in near)}?" if near else f"columns: {', '.join(known)}."
+        return cls(f"requests have no column {name!r}; {hint} For a metadata key write meta({name!r}).")
+
+
+class QueryError(InvalidInputError):
+    """The database refused a query."""
+
+
+class ConditionAsBoolError(PromptLogError, TypeError):
+    """A condition was used where Python wants a truth value."""
+
+
+class RequestNotFoundError(PromptLogError, LookupError):
+    """No request has this id or prefix."""
+
+
+class MissingExtraError(PromptLogError, ImportError):
+    """A package that belongs to an extra is not installed."""
+
+    @classmethod
+    def of(cls, package: str, extra: str) -> MissingExtraError:
+        """Say what to install."""
+        return cls(f"this needs the package {package!r}: pip install 'promptlog-local[{extra}]'")
+
+
+class StoreError(PromptLogError):
+    """The store cannot do its work."""
+
+
+class StoreBusyError(StoreError, TimeoutError):
+    """Another process kept the store for longer than we were willing to wait."""
+
+
+class StoreVersionError(StoreError):
+    """The store was made by a newer promptlog."""
+
+
+class StoreDamagedError(StoreError):
+    """DuckDB cannot open the file."""
+
+
+class StoreUnwritableError(StoreError, OSError):
+    """The store's folder takes no more: a full disk, missing rights."""
+
+
+class NotLoggedWarning(RuntimeWarning):
+    """A request or its metadata could not be written, and the program was let run on.
+
+    Turn it into an error where losing a log line is worse than stopping:
+    `warnings.simplefilter("error", promptlog.errors.NotLoggedWarning)`.
+    """

@@ -1,0 +1,112 @@
+"""Request ids and the clock.
+
+An id of ours is a UUID of version 7 (RFC 9562) that carries the request's start, so that the order of ids is the
+order of time, also for history that is loaded later. What another system calls its request becomes a version 5
+UUID of (source, id): importing it again meets the same request.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from datetime import UTC, datetime
+
+from promptlog.errors import InvalidRequestIdError, InvalidTimeError
+
+#: The namespace of `foreign_request_id`; any fixed UUID does, and it never changes.
+_FOREIGN = uuid.UUID("5f0cbe1e-7f0a-5d55-9c56-0a1f0f3d5b6e")
+LATEST_US = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
+_LATEST_PLAUSIBLE_SECONDS = 1e11  # the year 5138: a larger number of "seconds" is milliseconds
+_MAX_GROUP_BITS = 53  # an integer that JSON readers of every language keep exactly
+
+
+class Clock:
+    """UTC in microseconds, strictly rising: two writes of one process never carry the same time.
+
+    A clock of the system that is stepped back does not step this one back. Not thread-safe by itself: the
+    journal's mutex covers it. Tests pass their own `now_ns`.
+    """
+
+    __slots__ = ("_last", "_now_ns")
+
+    def __init__(self, now_ns: object = time.time_ns) -> None:
+        self._now_ns = now_ns
+        self._last = 0
+
+    def next_us(self) -> int:
+        """Return the present, or the microsecond after the last answer where the present is not later."""
+        now = self._now_ns() // 1000  # type: ignore[operator]
+        if now <= self._last:
+            now = self._last + 1
+        self._last = now
+        return now  # type: ignore[no-any-return]
+
+
+def new_request_id(start_us: int) -> str:
+    """Return a new UUIDv7 as text whose order is that of `start_us` (microseconds since 1970, UTC)."""
+    ms, us = divmod(start_us, 1000)
+    tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+    text = f"{ms:012x}7{us * 4096 // 1000:03x}{tail:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def parse_request_id(given: object) -> str:
+    """Return the canonical text of a UUID given as such or as text.
+
+    Raises:
+        InvalidRequestIdError: it is none; the message says what to do with a foreign id.
+    """
+    if isinstance(given, uuid.UUID):
+        return str(given)
+    if isinstance(given, str):
+        try:
+            return str(uuid.UUID(given))
+        except ValueError:
+            pass
+    raise InvalidRequestIdError.foreign(given)
+
+
+def foreign_request_id(source: str, id: object) -> str:
+    """Return the UUID that stands for another system's request: the same for the same (source, id), always."""
+    return str(uuid.uuid5(_FOREIGN, f"{source}\x00{id}"))
+
+
+def new_group_id() -> int:
+    """Return a random group number that no other process will draw, below 2**53."""
+    return int.from_bytes(os.urandom(7), "big") >> (56 - _MAX_GROUP_BITS) or 1
+
+
+def to_us(given: object, what: str) -> int:
+    """Return a moment as microseconds since 1970, UTC.
+
+    Args:
+        given: epoch seconds; a `datetime` (one without a zone is local time, as Python has it); or ISO 8601 text
+            (without an offset it is UTC, as PromptLayer writes it).
+        what: the argument's name, for the message.
+
+    Raises:
+        InvalidTimeError: it is none of these, or lies outside 1970-9999.
+    """
+    if isinstance(given, float | int) and not isinstance(given, bool):
+        if not 0 <= given <= _LATEST_PLAUSIBLE_SECONDS:  # NaN fails this too
+            raise InvalidTimeError(f"{what} {given!r} is not a number of seconds since 1970; is it in milliseconds?")
+        return round(given * 1e6) if isinstance(given, float) else given * 1_000_000
+    if isinstance(given, str):
+        try:
+            moment = datetime.fromisoformat(given)
+        except ValueError:
+            raise InvalidTimeError(f"{what} {given!r} is not ISO 8601, such as 2026-01-31T12:00:00Z") from None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+    elif isinstance(given, datetime):
+        moment = given
+    else:
+        raise InvalidTimeError(
+            f"{what} must be epoch seconds, a datetime or ISO 8601 text, got {type(given).__name__}"
+        )
+    delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    micros = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    if not 0 <= micros <= LATEST_US:
+        raise InvalidTimeError(f"{what} {given!r} lies outside the years 1970 to 9999")
+    return micros

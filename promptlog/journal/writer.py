@@ -1,0 +1,158 @@
+"""The hot path: one validated record, one `write`, and the kernel has it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import threading
+from pathlib import Path
+
+from promptlog.identifiers import Clock
+from promptlog.journal.locks import is_still
+from promptlog.settings import SEGMENT_BYTES, StorePaths
+
+#: The version stands in the name, so that an older promptlog leaves a newer one's segments alone.
+SEGMENT_PREFIX = "v1-"
+SEGMENT_SUFFIX = ".jsonl"
+
+
+class Writer:
+    """Appends records to this process's segment. One for each store and process; safe for threads and fork.
+
+    The mutex covers clock, write and rotation, so that the order of lines is the order of times. It is reentrant:
+    a signal handler that logs while its thread is logging must not wait for itself.
+    """
+
+    def __init__(self, paths: StorePaths, clock: Clock | None = None) -> None:
+        self._folder = paths.segments
+        self._clock = clock or Clock()
+        self._mutex = threading.RLock()
+        self._fd: int | None = None
+        self._size = 0
+
+    def append(self, body: bytes, *, sync: bool = False) -> int:
+        """Append a JSON object, stamped with its time, and return that time (microseconds since 1970, UTC).
+
+        When this returns, the line survives the end of the process; with `sync`, of the machine's power too.
+
+        Raises:
+            OSError: the line is not written, and no part of it will be read.
+        """
+        with self._mutex:
+            now = self._clock.next_us()
+            line = b'{"time":%d,%b\n' % (now, body[1:])
+            fd = self._fd
+            if fd is None or self._size >= SEGMENT_BYTES or not os.fstat(fd).st_nlink:
+                fd = self._rotate(sync=sync)  # past its size, or somebody deleted the file under us
+            written = 0
+            try:
+                written = os.write(fd, line)
+                if written != len(line):
+                    raise OSError(28, "No space left on device", str(self._folder))  # noqa: TRY301 - one way out
+                self._size += written
+                if sync:
+                    os.fsync(fd)
+            except BaseException:
+                # A torn line must never join the next one. Truncating works on a full disk, and nobody has read
+                # beyond the last newline.
+                try:
+                    os.ftruncate(fd, self._size)
+                except OSError:
+                    self.close()
+                raise
+            return now
+
+    def now_us(self) -> int:
+        """Return the next time of this process, for what goes to the tables without passing the journal."""
+        with self._mutex:
+            return self._clock.next_us()
+
+    def close(self) -> None:
+        """Let the segment go, so that a merge may sweep it; the next append starts another."""
+        with self._mutex:
+            fd, self._fd = self._fd, None
+            if fd is not None:
+                fcntl.flock(fd, fcntl.LOCK_UN)
+                os.close(fd)
+
+    def _rotate(self, *, sync: bool) -> int:
+        self.close()
+        while True:
+            path = self._folder / f"{SEGMENT_PREFIX}{secrets.token_hex(12)}{SEGMENT_SUFFIX}"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            try:
+                fd = os.open(path, flags, 0o666)
+            except FileNotFoundError:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                continue
+            if _lock_newborn(fd, path):
+                break
+            os.close(fd)
+        if sync:
+            folder = os.open(self._folder, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        self._fd, self._size = fd, 0
+        return fd
+
+    def before_fork(self) -> None:
+        """Wait for a write in progress."""
+        self._mutex.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._mutex.release()
+
+    def after_fork_in_child(self) -> None:
+        """Leave the parent its segment, without unlocking it; the child's first append makes its own."""
+        self._mutex = threading.RLock()
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+
+def _lock_newborn(fd: int, path: Path) -> bool:
+    """Lock a new segment; False where a sweeper met it first and took it for a dead one."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return is_still(fd, path)
+
+
+_writers: dict[Path, Writer] = {}
+_registry = threading.Lock()
+
+
+def writer_for(paths: StorePaths) -> Writer:
+    """Return this process's one writer of that store: two clients share it."""
+    with _registry:
+        writer = _writers.get(paths.database)
+        if writer is None:
+            writer = _writers[paths.database] = Writer(paths)
+        return writer
+
+
+def _before_fork() -> None:
+    _registry.acquire()
+    for writer in _writers.values():
+        writer.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for writer in _writers.values():
+        writer.after_fork_in_parent()
+    _registry.release()
+
+
+def _after_fork_in_child() -> None:
+    global _registry
+    _registry = threading.Lock()
+    for writer in _writers.values():
+        writer.after_fork_in_child()
+
+
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+)

@@ -1,0 +1,71 @@
+"""One record as one line of JSON, or one error that names what cannot be written."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from promptlog.errors import InvalidInputError, RecordTooLargeError
+from promptlog.settings import MAX_LINE_BYTES
+
+
+def encode(record: dict[str, Any]) -> bytes:
+    """Return the record as JSON without a newline; what pydantic can serialise (dates, models, UUIDs) it may hold.
+
+    Raises:
+        InvalidInputError: a value is NaN or infinite, is no JSON, refers to itself, or is text that is not UTF-8.
+        RecordTooLargeError: the line would exceed 16 MiB.
+    """
+    try:
+        line = to_json(record, inf_nan_mode="constants")
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        raise _explain(record, error) from None
+    if (b"NaN" in line or b"Infinity" in line) and (path := _path_of_nan(from_json(line))):
+        # Asked for only where the letters stand in the line: mostly they are somebody's text.
+        raise InvalidInputError(f"{path.lstrip('.')} is NaN or infinite, which JSON cannot hold; leave it out")
+    if len(line) > MAX_LINE_BYTES - 64:  # the time and the newline are still to come
+        raise RecordTooLargeError(
+            f"this call would write {len(line):,} bytes; one call may write {MAX_LINE_BYTES:,}. "
+            f"Keep such content in a file and log its path as metadata"
+        )
+    return line
+
+
+def _path_of_nan(value: object, path: str = "") -> str | None:
+    if isinstance(value, float):
+        return None if math.isfinite(value) else path
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return next((found for key, item in pairs if (found := _path_of_nan(item, f"{path}.{key}"))), None)
+
+
+def _explain(record: dict[str, Any], error: Exception) -> InvalidInputError:
+    """Return an error that names the smallest part that fails by itself."""
+    path, part, cause = "", record, error
+    while isinstance(part, dict | list | tuple):
+        items: Any = part.items() if isinstance(part, dict) else enumerate(part)
+        for key, item in items:
+            problem = _problem(key) or _problem(item)
+            if problem:
+                path, part, cause = f"{path}.{key}", item, problem
+                break
+        else:
+            break
+        if _problem(part) is None or len(path) > 200:  # noqa: PLR2004 - a value that holds itself has no end
+            break
+    reason = str(cause)
+    if "surrogates" in reason:
+        reason = "it is not valid Unicode text (a lone surrogate); decode the bytes with errors='replace'"
+    if "Circular" in reason or "depth" in reason:  # every level fails alike: the first one says where
+        path = path.split(".")[1]
+    name = path.lstrip(".")[:80].encode("utf-8", "backslashreplace").decode()
+    return InvalidInputError(f"{name} cannot be written as JSON: {reason}")
+
+
+def _problem(value: object) -> Exception | None:
+    try:
+        to_json(value)
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        return error
+    return None
