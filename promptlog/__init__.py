@@ -1,0 +1,64 @@
+"""promptlog: a local-first, embedded store for LLM requests.
+
+One DuckDB file, no server, no account. Programs log into it in microseconds from any number of processes; people
+ask it questions from a notebook or a shell, offline.
+
+The house. A floor imports only floors below it, and `tests/test_floors.py` holds that:
+
+```
+5  cli                                                         the shell
+4  client, track                                               PromptLog: the face over all of it
+3  query (expressions -> SQL), transfer (bulk)                 one job each
+2  database (schema, lease, merge): the only import of duckdb
+1  journal (append, read, sweep)      expressions (conditions)
+0  errors, identifiers, settings, models, context
+```
+
+A process that only logs imports floors 0 and 1 and `client`, and never DuckDB.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from promptlog import errors
+from promptlog.client import PromptLog
+from promptlog.context import context
+from promptlog.identifiers import foreign_request_id
+
+if TYPE_CHECKING:
+    from promptlog.expressions.face import col, meta, score, since, tag, until
+    from promptlog.models.request import Request
+
+__all__ = [
+    "PromptLog",
+    "Request",
+    "col",
+    "context",
+    "errors",
+    "foreign_request_id",
+    "meta",
+    "score",
+    "since",
+    "tag",
+    "until",
+]
+
+#: Loaded when first named: a program that only logs pays for none of these.
+_LAZY = {
+    "Request": "promptlog.models.request",
+    **dict.fromkeys(("col", "meta", "score", "since", "tag", "until"), "promptlog.expressions.face"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'promptlog' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -46,7 +46,9 @@ class InvalidMetadataError(InvalidInputError):
     @classmethod
     def wrong_key(cls, key: object) -> InvalidMetadataError:
         """A key is no string."""
-        return cls(f"metadata key {key!r} is of type {type(key).__name__}; keys must be strings: use str(key)")
+        return cls(
+            f"metadata key {key!r} is of type {type(key).__name__}; keys must be strings: use str(key)"
+        )
 
     @classmethod
     def wrong_value(cls, key: str, value: object) -> InvalidMetadataError:
@@ -95,7 +97,11 @@ class UnknownColumnError(InvalidInputError, AttributeError):
         import difflib
 
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(f'col.{n}' for n in near)}?" if near else f"columns: {', '.join(known)}."
+        hint = (
+            f"did you mean {' or '.join(f'col.{n}' for n in near)}?"
+            if near
+            else f"columns: {', '.join(known)}."
+        )
         return cls(f"requests have no column {name!r}; {hint} For a metadata key write meta({name!r}).")
 
 

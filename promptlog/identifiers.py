@@ -90,13 +90,17 @@ def to_us(given: object, what: str) -> int:
     """
     if isinstance(given, float | int) and not isinstance(given, bool):
         if not 0 <= given <= _LATEST_PLAUSIBLE_SECONDS:  # NaN fails this too
-            raise InvalidTimeError(f"{what} {given!r} is not a number of seconds since 1970; is it in milliseconds?")
+            raise InvalidTimeError(
+                f"{what} {given!r} is not a number of seconds since 1970; is it in milliseconds?"
+            )
         return round(given * 1e6) if isinstance(given, float) else given * 1_000_000
     if isinstance(given, str):
         try:
             moment = datetime.fromisoformat(given)
         except ValueError:
-            raise InvalidTimeError(f"{what} {given!r} is not ISO 8601, such as 2026-01-31T12:00:00Z") from None
+            raise InvalidTimeError(
+                f"{what} {given!r} is not ISO 8601, such as 2026-01-31T12:00:00Z"
+            ) from None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
     elif isinstance(given, datetime):

@@ -86,5 +86,7 @@ def store_paths(given: str | os.PathLike[str] | None) -> StorePaths:
         raise InvalidInputError(f"path {text!r} is not a path")
     path = Path(os.path.realpath(Path(text).expanduser()))
     if path.is_dir():
-        raise InvalidInputError(f"path {str(path)!r} is a folder; name a file in it: {str(path / 'promptlog.duckdb')!r}")
+        raise InvalidInputError(
+            f"path {str(path)!r} is a folder; name a file in it: {str(path / 'promptlog.duckdb')!r}"
+        )
     return StorePaths(path)

@@ -134,7 +134,9 @@ def _upsert(
 ) -> None:
     """Apply writes (key…, values…, time) to a table of (key…, values…, updated_at), in the order of the key."""
     if removals:
-        own = f"OR (kind = '{kind}' AND key = {key[1]} AND removed_at >= make_timestamp(time))" if kind else ""
+        own = (
+            f"OR (kind = '{kind}' AND key = {key[1]} AND removed_at >= make_timestamp(time))" if kind else ""
+        )
         writes = (
             f"SELECT * FROM ({writes}) w WHERE NOT EXISTS (FROM removals r "
             f"WHERE r.request_id = w.request_id AND (kind = 'request' {own.replace(key[-1], f'w.{key[-1]}')}))"
@@ -143,7 +145,8 @@ def _upsert(
     packed = ", ".join(f"{name} := {name}" for name in ("time", *values))
     columns = ", ".join((*key, *values))
     mine, theirs = (
-        f"({', '.join(f'{side}.{column}' for column in ('updated_at', *values))})" for side in ("excluded", table)
+        f"({', '.join(f'{side}.{column}' for column in ('updated_at', *values))})"
+        for side in ("excluded", table)
     )
     connection.execute(
         f"""

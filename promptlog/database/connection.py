@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -19,6 +18,8 @@ from promptlog.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from promptlog.settings import StorePaths
 
 _HELD = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)", re.DOTALL)
@@ -33,7 +34,9 @@ class FileHeldError(Exception):
         self.program = program
 
 
-def connect(paths: StorePaths, *, read_only: bool = False, sandboxed: bool = True) -> duckdb.DuckDBPyConnection:
+def connect(
+    paths: StorePaths, *, read_only: bool = False, sandboxed: bool = True
+) -> duckdb.DuckDBPyConnection:
     """Open the store's file, make or migrate its schema, and return the connection.
 
     Args:
@@ -114,10 +117,8 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
     except BaseException:
         # The driver may have ended it already; its own error is the one to show.
-        try:
+        with suppress(duckdb.Error):
             connection.execute("ROLLBACK")
-        except duckdb.Error:
-            pass
         raise
     connection.execute("COMMIT")
 
@@ -147,7 +148,9 @@ def _open_error(paths: StorePaths, error: duckdb.Error) -> Exception:
             f"the write-ahead log {wal} is damaged: {_first_line(error)}. Move that file aside and open the store "
             f"again: what was merged since the last checkpoint is lost, all else is there"
         )
-    if "not a valid DuckDB" in text or isinstance(error, duckdb.SerializationException | duckdb.FatalException):
+    if "not a valid DuckDB" in text or isinstance(
+        error, duckdb.SerializationException | duckdb.FatalException
+    ):
         return StoreDamagedError(f"{paths.database} cannot be opened: {_first_line(error)}")
     if isinstance(error, duckdb.IOException):
         return StoreUnwritableError(f"{paths.database} cannot be opened: {_first_line(error)}")

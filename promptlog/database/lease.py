@@ -16,7 +16,6 @@ import ctypes
 import os
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,7 @@ from promptlog.journal.sweeper import sweep
 from promptlog.settings import BUSY_TIMEOUT_S, IDLE_S, StorePaths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import duckdb
@@ -245,7 +245,9 @@ class Store:
 
     def _watch(self) -> None:
         if self._warden is None or not self._warden.is_alive():
-            self._warden = threading.Thread(target=self._let_go_when_idle, name="promptlog-lease", daemon=True)
+            self._warden = threading.Thread(
+                target=self._let_go_when_idle, name="promptlog-lease", daemon=True
+            )
             self._warden.start()
 
     def _let_go_when_idle(self) -> None:

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from promptlog.journal.reader import Slice
     from promptlog.settings import StorePaths
 
-_COLUMNS = "{" + ", ".join(f"'{name}': '{kind.replace(chr(39), chr(39) * 2)}'" for name, kind in RECORD_TYPES.items()) + "}"
+_COLUMNS = (
+    "{"
+    + ", ".join(f"'{name}': '{kind.replace(chr(39), chr(39) * 2)}'" for name, kind in RECORD_TYPES.items())
+    + "}"
+)
 
 
 #: What a record must have beside the types of its fields.
@@ -77,7 +81,9 @@ def read_records(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
         f"columns = {_COLUMNS}, maximum_object_size = {MAX_LINE_BYTES + 1024})",
         [str(path)],
     )
-    row = connection.execute(f"SELECT count(*), count(*) FILTER (NOT coalesce({_WHOLE}, false)) FROM records").fetchone()
+    row = connection.execute(
+        f"SELECT count(*), count(*) FILTER (NOT coalesce({_WHOLE}, false)) FROM records"
+    ).fetchone()
     count, wrong = row or (0, 0)
     if wrong:
         raise duckdb.InvalidInputException(f"{wrong} lines lack what a record must have")

@@ -9,7 +9,10 @@ from __future__ import annotations
 import fcntl
 import os
 import weakref
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _all: weakref.WeakSet[FileLock] = weakref.WeakSet()
 
@@ -55,7 +58,9 @@ class FileLock:
         """Let go; harmless when not held."""
         fd, self._fd = self._fd, None
         if fd is not None:
-            fcntl.flock(fd, fcntl.LOCK_UN)  # explicit: a child that has not closed its copy yet must not keep it
+            fcntl.flock(
+                fd, fcntl.LOCK_UN
+            )  # explicit: a child that has not closed its copy yet must not keep it
             os.close(fd)
 
     def is_wanted(self) -> bool:
@@ -93,11 +98,11 @@ class FileLock:
             os.close(fd)
 
 
-def is_still(fd: int, path: Path | str) -> bool:
+def is_still(fd: int, path: Path) -> bool:
     """Tell whether the open file is the one that stands at `path` now."""
     mine = os.fstat(fd)
     try:
-        there = os.stat(path)
+        there = path.stat()
     except FileNotFoundError:
         return False
     return (mine.st_ino, mine.st_dev) == (there.st_ino, there.st_dev)

@@ -6,10 +6,13 @@ import heapq
 import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptlog.journal.writer import SEGMENT_PREFIX, SEGMENT_SUFFIX
 from promptlog.settings import MAX_LINE_BYTES, SLICE_BYTES, StorePaths
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _CHUNK_BYTES = 1024 * 1024
 _TIME = re.compile(rb'\{"time":(\d+)')

@@ -7,12 +7,15 @@ import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
 from promptlog.journal.locks import is_still
 from promptlog.journal.reader import segment_sizes
-from promptlog.settings import StorePaths
+
+if TYPE_CHECKING:
+    from promptlog.settings import StorePaths
 
 
 @dataclass(frozen=True, slots=True)

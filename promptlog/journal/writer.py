@@ -6,11 +6,14 @@ import fcntl
 import os
 import secrets
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptlog.identifiers import Clock
 from promptlog.journal.locks import is_still
 from promptlog.settings import SEGMENT_BYTES, StorePaths
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: The version stands in the name, so that an older promptlog leaves a newer one's segments alone.
 SEGMENT_PREFIX = "v1-"

@@ -46,7 +46,7 @@ def check_tags(tags: object) -> list[str]:
     for tag in found:
         if not 0 < len(tag) <= MAX_TAG_CHARS:
             raise InvalidTagError(_length("tag", tag, MAX_TAG_CHARS))
-    return found if len(found) < 2 else list(dict.fromkeys(found))
+    return found if len(found) <= 1 else list(dict.fromkeys(found))
 
 
 def check_score(score: object) -> float:
@@ -100,7 +100,7 @@ def check_status(value: object) -> str:
     """Return PromptLayer's status of a request."""
     if value not in STATUSES:
         raise InvalidInputError(f"status must be one of {', '.join(STATUSES)}, got {value!r}")
-    return value  # type: ignore[return-value]
+    return value
 
 
 def check_dict(value: object, what: str) -> dict[str, Any]:
@@ -109,7 +109,9 @@ def check_dict(value: object, what: str) -> dict[str, Any]:
         raise InvalidInputError(f"{what} must be a dict, got {type(value).__name__}")
     for key in value:
         if not isinstance(key, str):
-            raise InvalidInputError(f"{what} has the key {key!r} of type {type(key).__name__}; keys must be strings")
+            raise InvalidInputError(
+                f"{what} has the key {key!r} of type {type(key).__name__}; keys must be strings"
+            )
     return value
 
 

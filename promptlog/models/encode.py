@@ -24,7 +24,9 @@ def encode(record: dict[str, Any]) -> bytes:
         raise _explain(record, error) from None
     if (b"NaN" in line or b"Infinity" in line) and (path := _path_of_nan(from_json(line))):
         # Asked for only where the letters stand in the line: mostly they are somebody's text.
-        raise InvalidInputError(f"{path.lstrip('.')} is NaN or infinite, which JSON cannot hold; leave it out")
+        raise InvalidInputError(
+            f"{path.lstrip('.')} is NaN or infinite, which JSON cannot hold; leave it out"
+        )
     if len(line) > MAX_LINE_BYTES - 64:  # the time and the newline are still to come
         raise RecordTooLargeError(
             f"this call would write {len(line):,} bytes; one call may write {MAX_LINE_BYTES:,}. "

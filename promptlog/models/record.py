@@ -75,9 +75,7 @@ def why_not_a_record(line: bytes) -> str | None:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        TypeAdapter(
-            Annotated[RequestRecord | TrackRecord, Field(discriminator="kind")]
-        ).validate_json(line)
+        TypeAdapter(Annotated[RequestRecord | TrackRecord, Field(discriminator="kind")]).validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -1,0 +1,243 @@
+"""`PromptLog`: the face over all of it, in PromptLayer's words."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+
+from promptlog.context import current_context
+from promptlog.errors import InvalidInputError, NotLoggedWarning
+from promptlog.identifiers import new_group_id
+from promptlog.journal.writer import writer_for
+from promptlog.models.build import request_record
+from promptlog.models.encode import encode
+from promptlog.settings import BUSY_TIMEOUT_S, store_paths
+from promptlog.track import Track, Untrack
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+    from types import TracebackType
+
+    from promptlog.database.lease import Store
+    from promptlog.models.arguments import RequestArguments
+    from promptlog.query.requests import Requests
+    from promptlog.query.results import SqlResult
+
+Durability = Literal["process", "fsync"]
+
+
+class PromptLog:
+    """A store of LLM requests in one DuckDB file, for any number of processes.
+
+    Args:
+        path: the file; else $PROMPTLOG_PATH, else `promptlog.duckdb` in the user's data folder. Made when first
+            needed, with the folders above it.
+        durability: "process": what a call acknowledged survives the end of the process, `kill -9` included.
+            "fsync": of the machine's power too, at the price of a disk's sync for each call.
+        busy_timeout: how many seconds a question waits while another process works, before `StoreBusyError`.
+        promptlayer: `api_key`, `base_url`, `throw_on_error` and the other keywords of PromptLayer's constructor
+            are taken and ignored, so that a program runs with its import changed.
+
+    Raises:
+        InvalidInputError: the path is a folder or an API key, or a keyword is unknown.
+
+    Logging never opens the database: it appends to this process's own segment of a journal beside the file. Asking
+    folds all journals in first, so an answer holds whatever any process had logged before the question.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        durability: Durability = "process",
+        busy_timeout: float = BUSY_TIMEOUT_S,
+        **promptlayer: Any,
+    ) -> None:
+        if unknown := promptlayer.keys() - _PROMPTLAYER_KEYWORDS:
+            raise InvalidInputError(
+                f"PromptLog takes no argument {min(unknown)!r}; it takes path, durability and busy_timeout, "
+                f"and ignores PromptLayer's {', '.join(sorted(_PROMPTLAYER_KEYWORDS))}"
+            )
+        if durability not in ("process", "fsync"):
+            raise InvalidInputError(f"durability must be 'process' or 'fsync', got {durability!r}")
+        if (
+            isinstance(busy_timeout, bool)
+            or not isinstance(busy_timeout, int | float)
+            or not busy_timeout >= 0
+        ):
+            raise InvalidInputError(
+                f"busy_timeout must be a number of seconds, 0 or more, got {busy_timeout!r}"
+            )
+        self._paths = store_paths(path)
+        self._writer = writer_for(self._paths)
+        self._sync = durability == "fsync"
+        self._busy_timeout = float(busy_timeout)
+        self.track = Track(self._append)
+        self.untrack = Untrack(self._append)
+        self.group = Group()
+
+    def __repr__(self) -> str:
+        return f"PromptLog({str(self.path)!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The DuckDB file."""
+        return self._paths.database
+
+    def close(self) -> None:
+        """Let go of segment, file and lock. Allowed, never needed: there is nothing to flush."""
+        self._writer.close()
+        if "_store_of" in self.__dict__:
+            self._store.close()
+
+    # -- logging -----------------------------------------------------------------------------------------------
+
+    def log_request(self, **arguments: Unpack[RequestArguments]) -> dict[str, str | None]:
+        """Log one call to a model.
+
+        Args:
+            arguments: PromptLayer's, by keyword.
+                provider, model: such as "openai", "gpt-4o".
+                input, output: a prompt blueprint, a list of messages, one message, or plain text; None for what
+                    is not known (the output of a call that failed).
+                request_start_time, request_end_time: epoch seconds, a `datetime`, or ISO 8601 text.
+                parameters: what the model was called with (temperature, …), any JSON.
+                metadata: string keys (at most 1,024 characters) with string values.
+                tags: labels of at most 512 characters.
+                input_tokens, output_tokens: counts. price: US dollars.
+                score, score_name: a number from 0 to 100, and its name, else "default".
+                prompt_name, prompt_version_number, prompt_id, prompt_input_variables: the template it came from.
+                api_type, function_name: text.
+                status: SUCCESS, WARNING or ERROR. error_type, error_message: text.
+                request_id: a UUID, else a new one. trace_id, span_id: OpenTelemetry's. group_id: an int.
+
+        Returns:
+            `{"request_id": …, "id": …}`, twice the same id; None where the disk refused the line, with a
+            `NotLoggedWarning`: logging does not stop the program it logs for.
+
+        Raises:
+            InvalidInputError: an argument is wrong; nothing is written.
+        """
+        record = request_record(**arguments)
+        around = current_context()
+        if around is not None:
+            if around.metadata:
+                record["metadata"] = {**around.metadata, **record.get("metadata", {})}
+            if around.tags:
+                record["tags"] = list(dict.fromkeys([*around.tags, *record.get("tags", ())]))
+        logged = record["request_id"] if self._append(record) else None
+        return {"request_id": logged, "id": logged}
+
+    def _append(self, record: dict[str, Any]) -> bool:
+        """Append a checked record; False, with a warning, where the disk refuses it."""
+        body = encode(record)
+        try:
+            self._writer.append(body, sync=self._sync)
+        except OSError as error:
+            warnings.warn(
+                f"not logged: {self._paths.segments} takes no more ({error.strerror or error}). "
+                f"Free some room, or set PROMPTLOG_PATH to a folder that can be written",
+                NotLoggedWarning,
+                stacklevel=_stacklevel(),
+            )
+            return False
+        return True
+
+    def log_many(self, records: Any, *, progress: bool | None = None) -> int:
+        """Load many requests straight into the tables, and return how many there are.
+
+        Args:
+            records: an iterable of dictionaries with the arguments of `log_request`; a pandas or polars data frame
+                or an Arrow table with such columns; or the path of a Parquet, CSV or JSON Lines file. A frame or
+                file may give metadata as one column of maps or JSON, or as columns `metadata.<key>`.
+            progress: whether to draw a progress bar on stderr; unless told, where that is a terminal.
+
+        Loading again is harmless where `request_id` is given: what is there stays.
+
+        Raises:
+            InvalidInputError: a record is wrong; the message says which one. Nothing was written.
+            StoreUnwritableError: the disk refused.
+        """
+        from promptlog.transfer.bulk import load
+
+        return load(self._store, self._writer, records, progress=progress)
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    @property
+    def _store(self) -> Store:
+        from promptlog.database.lease import store_for
+
+        store = self.__dict__.get("_store_of")
+        if store is None:
+            store = self.__dict__["_store_of"] = store_for(self._paths)
+            store.busy_timeout = self._busy_timeout
+        return store
+
+    @property
+    def requests(self) -> Requests:
+        """All requests, newest first: the beginning of every question."""
+        from promptlog.query.requests import Requests
+
+        return Requests(self._store)
+
+    def sql(self, text: str, params: list[Any] | tuple[Any, ...] = ()) -> SqlResult:
+        """Ask in SQL: one statement that only reads, with `?` for each of `params`.
+
+        The tables are requests, metadata, tags, scores, request_prompts and request_groups; their times are UTC.
+        No other file can be reached.
+
+        Raises:
+            QueryError: it is not exactly one statement, or one that writes, or DuckDB refuses it.
+        """
+        from promptlog.query.results import SqlResult
+
+        return SqlResult(self._store, text, list(params))
+
+    def merge(self) -> int:
+        """Fold into the tables what is in the journals now, and return how many records that were.
+
+        Asking does this by itself; a program that only logs may call it when it has time.
+        """
+        return self._store.merge()
+
+
+class Group:
+    """PromptLayer's groups."""
+
+    def create(self) -> int:
+        """Return a new group's number, for `track.group` and `log_request(group_id=…)`."""
+        return new_group_id()
+
+
+_PROMPTLAYER_KEYWORDS = frozenset(
+    {
+        "api_key",
+        "base_url",
+        "cache_ttl_seconds",
+        "enable_tracing",
+        "throw_on_error",
+        "tracer_provider",
+        "tracing_providers",
+    }
+)
+
+
+def _stacklevel() -> int:
+    """Return how far up the first frame outside this package is: the line that a warning should name."""
+    import sys
+
+    depth = 1
+    frame = sys._getframe(1)  # noqa: SLF001 - what warnings itself does
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("promptlog"):
+        frame, depth = frame.f_back, depth + 1
+    return depth

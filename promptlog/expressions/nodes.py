@@ -1,0 +1,151 @@
+"""Conditions as data. Every condition is true or false of a request, never unknown: see DESIGN "two-valued"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+from promptlog.errors import ConditionAsBoolError
+
+Operator = Literal["==", "!=", "<", "<=", ">", ">="]
+Cast = Literal["text", "float", "int", "datetime"]
+Value = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnOperand:
+    """A column of the request."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetaOperand:
+    """The value of a metadata key, read as text or as something else; what cannot be read so is missing."""
+
+    key: str
+    cast: Cast = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOperand:
+    """The number under a score's name."""
+
+    name: str
+
+
+Operand = ColumnOperand | MetaOperand | ScoreOperand
+
+
+class Condition:
+    """What is true or false of each request. Combine with `&`, `|` and `~`."""
+
+    __slots__ = ()
+
+    def __and__(self, other: Condition) -> Condition:
+        return And((self, _checked(other, "&")))
+
+    def __or__(self, other: Condition) -> Condition:
+        return Or((self, _checked(other, "|")))
+
+    def __invert__(self) -> Condition:
+        return Not(self)
+
+    def __bool__(self) -> NoReturn:
+        raise ConditionAsBoolError(
+            "a condition has no truth value of its own, it is asked of each request: "
+            "write a & b for `a and b`, a | b for `a or b`, ~a for `not a`, with parentheses around comparisons"
+        )
+
+
+def _checked(other: object, operator: str) -> Condition:
+    if not isinstance(other, Condition):
+        raise ConditionAsBoolError(
+            f"{operator} joins two conditions, got {type(other).__name__}; are parentheses missing? "
+            f'(meta("a") == "b") {operator} (col.status == "ERROR")'
+        )
+    return other
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Condition):
+    """A comparison with a value; false where the operand is missing. Times are microseconds since 1970, UTC."""
+
+    left: Operand
+    operator: Operator
+    right: Value
+
+
+@dataclass(frozen=True, slots=True)
+class IsIn(Condition):
+    """The operand equals one of the values."""
+
+    left: Operand
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contains(Condition):
+    """The operand's text has this part, letter for letter."""
+
+    left: Operand
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartsWith(Condition):
+    """The operand's text begins with this."""
+
+    left: Operand
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exists(Condition):
+    """The operand is there: a column is not null, a key is set (to an empty text too), a value can be read as cast."""
+
+    operand: Operand
+
+
+@dataclass(frozen=True, slots=True)
+class HasTag(Condition):
+    """The request carries the tag."""
+
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Since(Condition):
+    """The request started at or after a moment: microseconds since 1970, or a span before the question is asked."""
+
+    moment: int | None = None
+    span_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Until(Condition):
+    """The request started before a moment, given as in `Since`."""
+
+    moment: int | None = None
+    span_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class And(Condition):
+    """All hold."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or(Condition):
+    """One holds at least."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Condition):
+    """It does not hold: where the operand is missing too."""
+
+    part: Condition

@@ -1,0 +1,1 @@
+"""From expressions to SQL with bound values, and from rows to frames and models."""

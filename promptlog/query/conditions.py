@@ -1,0 +1,120 @@
+"""Conditions as SQL. Every value is bound; the text is made of our own names alone.
+
+Each condition becomes a predicate on the request `r` that is true or false, never null, so that NOT is exact.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, assert_never
+
+from promptlog.expressions import nodes
+from promptlog.models.columns import COLUMNS
+
+_ALIASES = {"requests": "r", "request_prompts": "p", "request_groups": "g"}
+_JSON = {"input", "output", "parameters", "input_variables"}
+_SQL_OPERATORS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+
+#: What `as_float` and its like read; DuckDB's own casts take more ("1_0", "1.5" as an integer) and round.
+_CASTS = {
+    "text": "value",
+    "float": r"CASE WHEN regexp_full_match(value, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') "
+    r"AND isfinite(TRY_CAST(value AS DOUBLE)) THEN TRY_CAST(value AS DOUBLE) END",
+    "int": r"CASE WHEN regexp_full_match(value, '[+-]?\d+') THEN TRY_CAST(value AS BIGINT) END",
+    "datetime": r"CASE WHEN regexp_full_match(value, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
+    r"(Z|[+-]\d\d(:?\d\d)?)?)?') THEN epoch_us(TRY_CAST(value AS TIMESTAMPTZ)) END",
+}
+
+
+def text_column(column: str) -> str:
+    """SQL for the text blocks of a blueprint, joined as `models.content.text_of` joins them."""
+    blocks = ", ".join(
+        f"json_extract_string({column}, '{path}')"
+        for path in ("$.content[*].text", "$.messages[*].content[*].text")
+    )
+    return (
+        f"CASE WHEN {column} IS NOT NULL THEN array_to_string(list_concat({blocks}), chr(10) || chr(10)) END"
+    )
+
+
+def column_sql(name: str) -> str:
+    """SQL for a column, read from the request `r`, its prompt `p` or its group `g`."""
+    column = COLUMNS[name]
+    if name in {"input_text", "output_text"}:
+        return text_column(f"r.{name.removesuffix('_text')}")
+    return f"{_ALIASES[column.table]}.{name}" + ("::VARCHAR" if name in _JSON else "")
+
+
+class Binder:
+    """Collects the values that a text's question marks stand for."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._now_us = time.time_ns() // 1000
+
+    def bind(self, value: object) -> str:
+        """Return a placeholder for a value."""
+        self.values.append(value)
+        return "?"
+
+    def condition(self, node: nodes.Condition) -> str:
+        """Return a condition as SQL."""
+        match node:
+            case nodes.And(parts):
+                return "(" + " AND ".join(self.condition(part) for part in parts) + ")" if parts else "true"
+            case nodes.Or(parts):
+                return "(" + " OR ".join(self.condition(part) for part in parts) + ")" if parts else "false"
+            case nodes.Not(part):
+                return f"NOT {self.condition(part)}"
+            case nodes.Comparison(left, operator, right):
+                return self._where(
+                    left, lambda sql: f"{sql} {_SQL_OPERATORS[operator]} {self._value(left, right)}"
+                )
+            case nodes.IsIn(left, values):
+                if not values:
+                    return "false"
+                return self._where(
+                    left, lambda sql: f"{sql} IN ({', '.join(self._value(left, v) for v in values)})"
+                )
+            case nodes.Contains(left, part):
+                return self._where(left, lambda sql: f"contains({sql}, {self.bind(part)})")
+            case nodes.StartsWith(left, part):
+                return self._where(left, lambda sql: f"starts_with({sql}, {self.bind(part)})")
+            case nodes.Exists(operand):
+                return self._where(operand, lambda sql: f"{sql} IS NOT NULL")
+            case nodes.HasTag(tag):
+                return f"r.request_id IN (SELECT request_id FROM tags WHERE tag = {self.bind(tag)})"
+            case nodes.Since(moment, span):
+                return f"r.start_time >= {self._moment(moment, span)}"
+            case nodes.Until(moment, span):
+                return f"r.start_time < {self._moment(moment, span)}"
+            case _:
+                raise TypeError(f"no condition: {node!r}")
+
+    def _moment(self, moment: int | None, span_us: int | None) -> str:
+        return f"make_timestamp({self.bind(moment if moment is not None else self._now_us - (span_us or 0))}::BIGINT)"
+
+    def _value(self, operand: nodes.Operand, value: nodes.Value) -> str:
+        kind = COLUMNS[operand.name].kind if isinstance(operand, nodes.ColumnOperand) else ""
+        if kind == "time":
+            return f"make_timestamp({self.bind(value)}::BIGINT)"
+        return self.bind(value) + ("::UUID" if kind == "id" else "")
+
+    def _where(self, operand: nodes.Operand, predicate: Any) -> str:
+        """Return the predicate on an operand; where that stands in a table beside, on the requests it is true of."""
+        match operand:
+            case nodes.ColumnOperand(name):
+                column = COLUMNS[name]
+                if column.table == "requests":
+                    return f"coalesce({predicate(column_sql(name))}, false)"
+                inside = name + ("::VARCHAR" if name in _JSON else "")
+                return f"r.request_id IN (SELECT request_id FROM {column.table} WHERE {predicate(inside)})"
+            case nodes.MetaOperand(key, cast):
+                # The placeholder of the key comes first in the text, so it is bound first.
+                where = f"key = {self.bind(key)} AND {predicate(_CASTS[cast])}"
+                return f"r.request_id IN (SELECT request_id FROM metadata WHERE {where})"
+            case nodes.ScoreOperand(name):
+                where = f"name = {self.bind(name)} AND {predicate('score')}"
+                return f"r.request_id IN (SELECT request_id FROM scores WHERE {where})"
+            case _:
+                assert_never(operand)

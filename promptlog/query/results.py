@@ -1,0 +1,151 @@
+"""What a question ends in: frames, rows, models. Nothing runs before one of these is called."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from promptlog.database.connection import our_errors
+from promptlog.errors import MissingExtraError, QueryError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from promptlog.database.lease import Store
+
+_READS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+
+
+class Result:
+    """Rows of a question, asked anew each time an end is called."""
+
+    def __init__(self, store: Store, doing: str = "answering a question") -> None:
+        self._store = store
+        self._doing = doing
+
+    def _sql(self) -> tuple[str, list[Any]]:
+        """Return the text and the values it binds."""
+        raise NotImplementedError
+
+    def df(self) -> pd.DataFrame:
+        """Return a pandas data frame."""
+        _need("pandas")
+        text, values = self._sql()
+        with self._store.ask(self._doing) as connection:
+            return connection.execute(text, values).df()
+
+    def pl(self) -> pl.DataFrame:
+        """Return a polars data frame."""
+        _need("polars")
+        import polars as pl
+
+        frame = pl.from_arrow(self.arrow())
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table of Arrow has no other counterpart
+        return frame
+
+    def arrow(self) -> pa.Table:
+        """Return an Arrow table."""
+        _need("pyarrow")
+        text, values = self._sql()
+        with self._store.ask(self._doing) as connection:
+            return connection.sql(text, params=values).to_arrow_table()
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return all rows as tuples; times are `datetime` in UTC."""
+        return self._fetch()[1]
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Return all rows as dictionaries by column name."""
+        names, rows = self._fetch()
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _fetch(self) -> tuple[list[str], list[tuple[Any, ...]]]:
+        text, values = self._sql()
+        with self._store.ask(self._doing) as connection:
+            return fetch(connection, text, values)
+
+
+class SqlResult(Result):
+    """The rows of one SQL statement that only reads."""
+
+    def __init__(self, store: Store, text: str, values: list[Any]) -> None:
+        super().__init__(store, "answering a query in SQL")
+        self._text = text
+        self._values = values
+        with our_errors(store.paths):
+            statements = duckdb.extract_statements(text)
+        if len(statements) != 1:
+            raise QueryError(f"sql takes exactly one statement, got {len(statements)}")
+        if statements[0].type not in _READS:
+            raise QueryError(
+                f"sql only reads, and this is a statement of type {statements[0].type.name}; write SELECT, or use "
+                f"log_request, track and untrack to change what is stored"
+            )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._text!r}: .df(), .pl(), .arrow(), .fetchall() or .dicts()>"
+
+    def _sql(self) -> tuple[str, list[Any]]:
+        return self._text, self._values
+
+    def df(self) -> pd.DataFrame:
+        """Return a pandas data frame."""
+        _need("pandas")
+        with self._store.ask(self._doing) as connection, reading_only(connection):
+            return connection.execute(self._text, self._values).df()
+
+    def arrow(self) -> pa.Table:
+        """Return an Arrow table."""
+        _need("pyarrow")
+        with self._store.ask(self._doing) as connection, reading_only(connection):
+            return connection.sql(self._text, params=self._values).to_arrow_table()
+
+    def _fetch(self) -> tuple[list[str], list[tuple[Any, ...]]]:
+        with self._store.ask(self._doing) as connection, reading_only(connection):
+            return fetch(connection, self._text, self._values)
+
+
+class reading_only:  # noqa: N801 - used as a statement
+    """A transaction that DuckDB lets write nothing, EXPLAIN ANALYZE's statement included."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN TRANSACTION READ ONLY")
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.execute("ROLLBACK")
+
+
+def fetch(
+    connection: duckdb.DuckDBPyConnection, text: str, values: list[Any]
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return column names and rows as Python's own types."""
+    cursor = connection.execute(text, values)
+    described = cursor.description or []
+    names = [column[0] for column in described]
+    kinds = [str(column[1]) for column in described]
+    zoned = [name for name, kind in zip(names, kinds, strict=True) if kind == "TIMESTAMP WITH TIME ZONE"]
+    if zoned:
+        # The driver would need pytz for these; as UTC without a zone it needs nothing.
+        casts = ", ".join(f'"{name}"::TIMESTAMP AS "{name}"' for name in zoned)
+        cursor = connection.execute(f"SELECT * REPLACE ({casts}) FROM ({text.rstrip().rstrip(';')})", values)
+    return names, [tuple(_utc(value) for value in row) for row in cursor.fetchall()]
+
+
+def _utc(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+def _need(package: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise MissingExtraError.of(package, "frames")
+    if package != "pandas" and find_spec("pyarrow") is None:
+        raise MissingExtraError.of("pyarrow", "frames")
