@@ -134,12 +134,10 @@ def _upsert(
 ) -> None:
     """Apply writes (key…, values…, time) to a table of (key…, values…, updated_at), in the order of the key."""
     if removals:
-        own = (
-            f"OR (kind = '{kind}' AND key = {key[1]} AND removed_at >= make_timestamp(time))" if kind else ""
-        )
+        own = f"OR (kind = '{kind}' AND r.key = w.{key[-1]} AND removed_at >= make_timestamp(time))"
         writes = (
             f"SELECT * FROM ({writes}) w WHERE NOT EXISTS (FROM removals r "
-            f"WHERE r.request_id = w.request_id AND (kind = 'request' {own.replace(key[-1], f'w.{key[-1]}')}))"
+            f"WHERE r.request_id = w.request_id AND (kind = 'request' {own if kind else ''}))"
         )
     # DuckDB keeps the first of two rows for one key within a statement, so the greatest is chosen before.
     packed = ", ".join(f"{name} := {name}" for name in ("time", *values))
@@ -195,7 +193,7 @@ def _settle_conflicts(connection: duckdb.DuckDBPyConnection, rows: str) -> None:
     connection.execute(
         f"""
         INSERT INTO conflicts
-        SELECT request_id, unnest([hash, old_hash]) FROM contenders GROUP BY ALL ON CONFLICT DO NOTHING;
+        SELECT DISTINCT * FROM (SELECT request_id, unnest([hash, old_hash]) FROM contenders) ON CONFLICT DO NOTHING;
         DELETE FROM conflicts c USING requests r
         WHERE r.request_id = c.request_id AND r.request_id IN (SELECT request_id FROM contenders)
           AND {_HASH.format("r")} = c.content_hash;

@@ -34,15 +34,14 @@ class FileHeldError(Exception):
         self.program = program
 
 
-def connect(
-    paths: StorePaths, *, read_only: bool = False, sandboxed: bool = True
-) -> duckdb.DuckDBPyConnection:
+def connect(paths: StorePaths, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Open the store's file, make or migrate its schema, and return the connection.
+
+    SQL on it reaches the store and its staging folder, no other file, and cannot change that.
 
     Args:
         paths: whose database.
         read_only: open for reading alone; the schema must be there.
-        sandboxed: SQL reaches the store and its staging folder, no other file, and cannot change that.
 
     Raises:
         FileHeldError: a program that knows nothing of our lock has the file.
@@ -64,10 +63,9 @@ def connect(
         # The default of 16 MB would checkpoint after each slice of the merge; this one makes it a fifth faster.
         connection.execute("SET checkpoint_threshold = '128MB'")
         connection.execute("SET autoinstall_known_extensions = false")
-        if sandboxed:
-            connection.execute("SET allowed_directories = [?]", [str(paths.staging)])
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
+        connection.execute("SET allowed_directories = [?]", [str(paths.staging)])
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
         _prepare(paths, connection, read_only=read_only)
     except BaseException:
         connection.close()

@@ -24,7 +24,7 @@ from pydantic_core import from_json, to_json
 from promptlog.database.connection import FileHeldError, connect, our_errors
 from promptlog.database.merge import forget_segments, merge_slice, read_offsets
 from promptlog.database.turns import Turns
-from promptlog.errors import StoreBusyError, StoreUnwritableError
+from promptlog.errors import StoreBusyError, StoreError, StoreUnwritableError
 from promptlog.journal.locks import FileLock
 from promptlog.journal.reader import next_slice, segment_sizes
 from promptlog.journal.sweeper import sweep
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_LEASE_S = 0.1  # opening costs 15-30 ms on a large file: a burst of questions shares one opening
 _LONGEST_POLL_S = 0.01
+_FORK_WAIT_S = 10.0  # a fork waits so long for a question in another thread; a slice takes a second at most
 
 
 class Store:
@@ -46,12 +47,15 @@ class Store:
     def __init__(self, paths: StorePaths) -> None:
         self.paths = paths
         self.busy_timeout = BUSY_TIMEOUT_S
+        self._orphaned = False
         self._reset()
 
     def _reset(self) -> None:
         self._turns = Turns()
         self._lock = FileLock(self.paths.lock)
         self._queue = FileLock(self.paths.queue)
+        self._holder: int | None = None  # the thread that has the lease
+        self._forking = False
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._offsets: dict[str, int] = {}
         self._doing = ""
@@ -124,37 +128,43 @@ class Store:
     # -- the lease ---------------------------------------------------------------------------------------------
 
     @contextmanager
-    def lease(self, doing: str, *, sandboxed: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    def lease(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give the connection for one slice of work; what is asked of it ends before the block does.
 
         Args:
             doing: what those who wait are told, such as "merging the journal".
-            sandboxed: False for the length of this lease lets SQL of ours read a file the user named.
         """
         deadline = time.monotonic() + self.busy_timeout
-        if not self._turns.acquire(self.busy_timeout):
+        turns = self._turns
+        if not turns.acquire(self.busy_timeout):
             raise StoreBusyError(
                 f"{self.paths.database} was busy for {self.busy_timeout:g} s: another thread of this process is "
                 f"{self._doing}"
             )
         try:
-            if not sandboxed:
-                self._close()
+            self._holder = threading.get_ident()
             self._doing = doing
             if self._connection is None:
-                self._open(doing, deadline, sandboxed=sandboxed)
+                self._open(doing, deadline)
             assert self._connection is not None  # noqa: S101 - _open made it or raised
             yield self._connection
         finally:
             self._used = time.monotonic()
-            if not sandboxed or not self._lock.held or self._is_due():
+            if not self._lock.held or self._is_due():
                 self._close()
-            self._turns.release()
+            if turns is self._turns:  # else this is a child that was forked inside the block
+                self._holder = None
+                turns.release()
 
     def _is_due(self) -> bool:
         return time.monotonic() - self._opened > _SHORTEST_LEASE_S and self._queue.is_wanted()
 
-    def _open(self, doing: str, deadline: float, *, sandboxed: bool) -> None:
+    def _open(self, doing: str, deadline: float) -> None:
+        if self._orphaned:
+            raise StoreError(
+                f"this process was forked in the middle of a question to {self.paths.database}, and cannot open it "
+                f"safely; it can log. Fork outside of questions, or start the process afresh (spawn)"
+            )
         read_only = not self._make_folders()
         if not read_only:
             self._take_lock(doing, deadline)
@@ -162,7 +172,7 @@ class Store:
             pause = 0.001
             while True:
                 try:
-                    self._connection = connect(self.paths, read_only=read_only, sandboxed=sandboxed)
+                    self._connection = connect(self.paths, read_only=read_only)
                     break
                 except FileHeldError as held:  # the DuckDB shell, say: it knows nothing of our lock
                     if time.monotonic() > deadline:
@@ -270,14 +280,34 @@ class Store:
             finally:
                 self._turns.release()
 
-    def drop_in_child(self) -> None:
-        """Forget the parent's connection without ending it.
+    # -- fork ----------------------------------------------------------------------------------------------------
 
-        A child that closes it, or merely lets it be collected at exit, destroys the parent's write-ahead log. So
-        one reference is leaked on purpose. The locks' descriptors are closed by `journal.locks`.
+    def before_fork(self) -> None:
+        """Close the connection, so that a child inherits none; a question under way in another thread ends first.
+
+        A child that ends an inherited connection destroys the parent's write-ahead log. One that merely keeps it
+        cannot open the file either: DuckDB's cache of instances would hand it the parent's, with no lock on the file.
         """
-        if self._connection is not None:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
+        self._forking = self._holder != threading.get_ident() and self._turns.acquire(_FORK_WAIT_S)
+        if self._forking:
+            self._close()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on; the next question opens the file again."""
+        if self._forking:
+            self._forking = False
+            self._turns.release()
+
+    def after_fork_in_child(self) -> None:
+        """Start anew. The locks' descriptors are closed by `journal.locks`.
+
+        Where the fork could not wait (it came from inside a lease), the connection is never ended here: one
+        reference is leaked on purpose.
+        """
+        if not self._forking:
+            self._orphaned = True
+            if self._connection is not None:
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
         self._reset()
 
 
@@ -294,11 +324,21 @@ def store_for(paths: StorePaths) -> Store:
         return store
 
 
-def _drop_in_child() -> None:
+def _before_fork() -> None:
+    for store in list(_stores.values()):
+        store.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for store in list(_stores.values()):
+        store.after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
     global _registry
     _registry = threading.Lock()
     for store in _stores.values():
-        store.drop_in_child()
+        store.after_fork_in_child()
 
 
 @atexit.register
@@ -307,4 +347,6 @@ def _close_all() -> None:
         store.close()
 
 
-os.register_at_fork(after_in_child=_drop_in_child)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+)

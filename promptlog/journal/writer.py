@@ -24,15 +24,19 @@ class Writer:
     """Appends records to this process's segment. One for each store and process; safe for threads and fork.
 
     The mutex covers clock, write and rotation, so that the order of lines is the order of times. It is reentrant:
-    a signal handler that logs while its thread is logging must not wait for itself.
+    a signal handler that logs while its thread is logging must not wait for itself. Nor may it move the segment
+    under the write that it interrupted, so it appends to a spare one.
     """
 
     def __init__(self, paths: StorePaths, clock: Clock | None = None) -> None:
+        self._paths = paths
         self._folder = paths.segments
         self._clock = clock or Clock()
         self._mutex = threading.RLock()
         self._fd: int | None = None
         self._size = 0
+        self._busy = False
+        self._spare: Writer | None = None
 
     def append(self, body: bytes, *, sync: bool = False) -> int:
         """Append a JSON object, stamped with its time, and return that time (microseconds since 1970, UTC).
@@ -43,28 +47,47 @@ class Writer:
             OSError: the line is not written, and no part of it will be read.
         """
         with self._mutex:
-            now = self._clock.next_us()
-            line = b'{"time":%d,%b\n' % (now, body[1:])
-            fd = self._fd
-            if fd is None or self._size >= SEGMENT_BYTES or not os.fstat(fd).st_nlink:
-                fd = self._rotate(sync=sync)  # past its size, or somebody deleted the file under us
-            written = 0
+            if self._busy:  # a signal handler, in the middle of the call below
+                if self._spare is None:
+                    self._spare = Writer(self._paths, self._clock)
+                return self._spare.append(body, sync=sync)
+            self._busy = True
             try:
-                written = os.write(fd, line)
-                if written != len(line):
-                    raise OSError(28, "No space left on device", str(self._folder))  # noqa: TRY301 - one way out
-                self._size += written
-                if sync:
-                    os.fsync(fd)
-            except BaseException:
-                # A torn line must never join the next one. Truncating works on a full disk, and nobody has read
-                # beyond the last newline.
-                try:
-                    os.ftruncate(fd, self._size)
-                except OSError:
-                    self.close()
-                raise
-            return now
+                return self._append(body, sync=sync)
+            finally:
+                self._busy = False
+
+    def _append(self, body: bytes, *, sync: bool) -> int:
+        now = self._clock.next_us()
+        line = b'{"time":%d,%b\n' % (now, body[1:])
+        fd = self._fd
+        if fd is None or self._size >= SEGMENT_BYTES or not os.fstat(fd).st_nlink:
+            fd = self._rotate(sync=sync)  # past its size, or somebody deleted the file under us
+        try:
+            written = os.write(fd, line)
+            if written != len(line):
+                raise OSError(28, "No space left on device", str(self._folder))  # noqa: TRY301 - one way out
+            self._size += written
+            if sync:
+                os.fsync(fd)
+        except BaseException:
+            self._take_back(fd, line)
+            raise
+        return now
+
+    def _take_back(self, fd: int, line: bytes) -> None:
+        """Cut off a torn line: it must never join the next one. Truncating works on a full disk.
+
+        A whole line stays (Ctrl-C came after the write): a merge may have read it already, and what came next in
+        its place would be skipped. Nobody reads beyond the last newline.
+        """
+        try:
+            if os.fstat(fd).st_size - self._size == len(line):
+                self._size += len(line)
+            else:
+                os.ftruncate(fd, self._size)
+        except OSError:
+            self._let_go()
 
     def now_us(self) -> int:
         """Return the next time of this process, for what goes to the tables without passing the journal."""
@@ -74,13 +97,19 @@ class Writer:
     def close(self) -> None:
         """Let the segment go, so that a merge may sweep it; the next append starts another."""
         with self._mutex:
-            fd, self._fd = self._fd, None
-            if fd is not None:
-                fcntl.flock(fd, fcntl.LOCK_UN)
-                os.close(fd)
+            if self._spare is not None:
+                self._spare.close()
+            if not self._busy:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            fcntl.flock(fd, fcntl.LOCK_UN)
+            os.close(fd)
 
     def _rotate(self, *, sync: bool) -> int:
-        self.close()
+        self._let_go()
         while True:
             path = self._folder / f"{SEGMENT_PREFIX}{secrets.token_hex(12)}{SEGMENT_SUFFIX}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
@@ -113,6 +142,8 @@ class Writer:
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
+        if self._spare is not None:
+            self._spare.after_fork_in_child()
 
 
 def _lock_newborn(fd: int, path: Path) -> bool:

@@ -1,0 +1,15 @@
+"""The shell: `promptlog …`, an edge over `PromptLog`. Results go to stdout, progress and errors to stderr.
+
+`path`, `log` and `track` with whole ids never import duckdb or rich: they start as fast as Python does.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line on `sys.argv` and end the process with its exit code."""
+    try:
+        from promptlog.cli.app import app
+    except KeyboardInterrupt:  # pressed while modules load
+        raise SystemExit(130) from None
+    app(prog_name="promptlog")

@@ -1,0 +1,5 @@
+"""`python -m promptlog.cli`."""
+
+from promptlog.cli import main
+
+main()

@@ -1,0 +1,118 @@
+"""Stored text made harmless for a terminal, and numbers and times as people read them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+# C0 but newline and tab, DEL and C1 (a terminal obeys them), and what turns the direction of writing.
+_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_HARMFUL_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_BREAKS = re.compile(r"[ \t]*[\r\n\t]+[ \t]*")
+
+_MS_A_SECOND = 1000
+_SMALL_USD = 0.0001
+
+
+def visible(text: str) -> str:
+    r"""Return text whose control characters are written out (`\x1b`); newlines and tabs stay."""
+    return _HARMFUL.sub(_written_out, text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """Return text as one line, control characters written out."""
+    return _HARMFUL.sub(_written_out, _BREAKS.sub(" ", text.strip()))
+
+
+def _written_out(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - two hex digits
+
+
+def json_line(value: object) -> str:
+    """Return a value as one line of JSON: times as ISO 8601, numbers as numbers, NaN as null."""
+    plain = _plain(value)
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps(plain, ensure_ascii=not unicode, separators=(", ", ": "))
+    # JSON leaves these as they are, and a terminal would obey them; they stand inside strings alone.
+    return _HARMFUL_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if isfinite(value) else None
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case datetime():
+            return iso(value)
+        case date() | time():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case bytes():
+            return value.hex()
+        case Mapping():
+            return {key if isinstance(key, str) else str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return str(value)
+
+
+def iso(moment: datetime) -> str:
+    """Return a moment as ISO 8601, `Z` for UTC."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def short_time(moment: datetime) -> str:
+    """Return a moment in UTC to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def latency(latency_ms: float) -> str:
+    """Return a duration in ms, or in s from one second on."""
+    return f"{latency_ms:.0f} ms" if latency_ms < _MS_A_SECOND else f"{latency_ms / _MS_A_SECOND:.2f} s"
+
+
+def usd(cost_usd: float | None) -> str:
+    """Return a cost, small ones with two digits that count."""
+    if cost_usd is None:
+        return ""
+    if 0 < cost_usd < _SMALL_USD:
+        return f"${cost_usd:.1e}"
+    return f"${cost_usd:,.4f}" if cost_usd < 1 else f"${cost_usd:,.2f}"
+
+
+def tokens(input_tokens: int | None, output_tokens: int | None) -> str:
+    """Return tokens in and out; nothing where neither is known."""
+    if input_tokens is None and output_tokens is None:
+        return ""
+    return " → ".join("?" if count is None else f"{count:,}" for count in (input_tokens, output_tokens))
+
+
+def cell(value: object) -> str:
+    """Return a value of a table as one harmless line."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return one_line(value)
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:.6g}" if isfinite(value) and abs(value) < 1e6 else f"{value:,.2f}"  # noqa: PLR2004
+        case datetime():
+            return value.strftime("%Y-%m-%d %H:%M:%S")
+        case dict() | list() | tuple():
+            return one_line(json_line(value))
+        case _:
+            return one_line(str(value))

@@ -1,0 +1,31 @@
+"""`merge` and `import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptlog.cli.options import Json, Store, open_client
+from promptlog.cli.text import json_line
+
+
+def merge(store: Store = None, json: Json = False) -> None:
+    """Fold the journals into the tables; asking does this by itself."""
+    records = open_client(store).merge()
+    typer.echo(json_line({"merged": records}) if json else f"{records:,} record{_s(records)} merged")
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Parquet, CSV or JSON Lines.")],
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Load many requests from a file whose columns are the arguments of log_request."""
+    requests = open_client(store).log_many(file)
+    typer.echo(json_line({"imported": requests}) if json else f"{requests:,} request{_s(requests)} imported")
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

@@ -1,0 +1,1 @@
+"""Bringing many requests in at once."""

@@ -1,0 +1,119 @@
+"""`log_many`: many requests straight into the tables.
+
+Everything is checked and staged as files first, without the store's lock; then the files are applied one after the
+other, each in a transaction of well below a second, so that nobody waits for a long load.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from promptlog.database.load import apply_staged, stage_table
+from promptlog.errors import InvalidInputError, StoreUnwritableError
+from promptlog.models.build import request_record
+from promptlog.models.encode import encode
+from promptlog.settings import SLICE_BYTES
+from promptlog.transfer.progress import progress_bar
+
+if TYPE_CHECKING:
+    from promptlog.database.lease import Store
+    from promptlog.journal.writer import Writer
+
+_TABLE_FILES = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}
+_LINE_FILES = {".jsonl", ".ndjson", ".json"}
+
+
+def load(store: Store, writer: Writer, records: Any, *, progress: bool | None = None) -> int:
+    """Load what `PromptLog.log_many` takes, and return the number of its records."""
+    with _staging_folder(store) as folder:
+        count = _stage(folder, writer, records, progress=progress)
+        files = sorted(folder.iterdir())
+        with progress_bar("loading", len(files), wanted=progress) as advance:
+            for file in files:
+                apply_staged(store, file)
+                advance(1)
+    return count
+
+
+@contextmanager
+def _staging_folder(store: Store) -> Iterator[Path]:
+    """A folder of this load's own, gone afterwards."""
+    import shutil
+
+    folder = store.paths.staging / f"load-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StoreUnwritableError(f"{store.paths.staging} cannot be made: {error.strerror}") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stage(folder: Path, writer: Writer, records: Any, *, progress: bool | None) -> int:
+    if isinstance(records, str | os.PathLike):
+        path = Path(records).expanduser()
+        ending = path.suffix.lower()
+        if not path.is_file():
+            raise InvalidInputError(f"there is no file {str(path)!r}")
+        if ending in _TABLE_FILES:
+            return stage_table(folder, path, _TABLE_FILES[ending], writer.now_us())
+        if ending in _LINE_FILES:
+            return _stage_records(folder, writer, _read_lines(path), progress=progress)
+        known = ", ".join((*_TABLE_FILES, *sorted(_LINE_FILES)))
+        raise InvalidInputError(f"cannot tell what {str(path)!r} holds; files end in {known}")
+    if hasattr(records, "__arrow_c_stream__"):  # pandas, polars, Arrow and DuckDB's own all speak it
+        return stage_table(folder, records, "frame", writer.now_us())
+    if not isinstance(records, Iterable) or isinstance(records, dict | bytes):
+        raise InvalidInputError(
+            f"log_many takes an iterable of dicts, a data frame, an Arrow table or a path, got {type(records).__name__}"
+        )
+    return _stage_records(folder, writer, records, progress=progress)
+
+
+def _read_lines(path: Path) -> Iterator[Any]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                try:
+                    yield from_json(line)
+                except ValueError as error:
+                    raise InvalidInputError(f"line {number} of {str(path)!r} is not JSON: {error}") from None
+
+
+def _stage_records(folder: Path, writer: Writer, records: Iterable[Any], *, progress: bool | None) -> int:
+    """Check dictionaries and stage them as lines of the journal's form, in files of a slice each."""
+    count = size = number = 0
+    file = (folder / "part-000000.jsonl").open("wb")
+    try:
+        with progress_bar(
+            "checking", len(records) if hasattr(records, "__len__") else None, wanted=progress
+        ) as advance:
+            for record in records:
+                if not isinstance(record, dict):
+                    raise InvalidInputError(f"record {count} is of type {type(record).__name__}, not a dict")
+                try:
+                    body = encode(request_record(**record))
+                except InvalidInputError as error:
+                    error.args = (f"record {count}: {error}",)
+                    raise
+                except TypeError as error:  # an argument that is missing or unknown
+                    raise InvalidInputError(f"record {count}: {error}") from None
+                if size > SLICE_BYTES:
+                    file.close()
+                    number, size = number + 1, 0
+                    file = (folder / f"part-{number:06}.jsonl").open("wb")
+                size += file.write(b'{"time":%d,%b\n' % (writer.now_us(), body[1:]))
+                count += 1
+                advance(1)
+    finally:
+        file.close()
+    return count
