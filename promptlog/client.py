@@ -134,12 +134,14 @@ class PromptLog:
                 record["metadata"] = {**around.metadata, **record.get("metadata", {})}
             if around.tags:
                 record["tags"] = list(dict.fromkeys([*around.tags, *record.get("tags", ())]))
-        logged = record["request_id"] if self._append(record) else None
+        plain = isinstance(arguments["input"], str) and isinstance(arguments["output"], str)
+        plain = plain and "parameters" not in record and "prompt" not in record
+        logged = record["request_id"] if self._append(record, plain=plain) else None
         return {"request_id": logged, "id": logged}
 
-    def _append(self, record: dict[str, Any]) -> bool:
+    def _append(self, record: dict[str, Any], *, plain: bool = False) -> bool:
         """Append a checked record; False, with a warning, where the disk refuses it."""
-        body = encode(record)
+        body = encode(record, plain=plain)
         try:
             self._writer.append(body, sync=self._sync)
         except OSError as error:

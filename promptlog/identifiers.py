@@ -47,8 +47,7 @@ def new_request_id(start_us: int) -> str:
     """Return a new UUIDv7 as text whose order is that of `start_us` (microseconds since 1970, UTC)."""
     ms, us = divmod(start_us, 1000)
     tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-    text = f"{ms:012x}7{us * 4096 // 1000:03x}{tail:016x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{us * 4096 // 1000:03x}-{tail >> 48:04x}-{tail & 0xFFFF_FFFF_FFFF:012x}"
 
 
 def parse_request_id(given: object) -> str:

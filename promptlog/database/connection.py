@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from promptlog.settings import StorePaths
 
 _HELD = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)", re.DOTALL)
+
+#: A disk or quota that is full, a folder that may not be written.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 class FileHeldError(Exception):
@@ -49,28 +53,47 @@ def connect(paths: StorePaths, *, read_only: bool = False) -> duckdb.DuckDBPyCon
         StoreDamagedError: the file is no database, or cannot be recovered.
         StoreUnwritableError: the folder takes no files.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {"python_enable_replacements": False}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "python_enable_replacements": False,
+        # From the first moment on: a file of SQLite's would have its extension fetched from the network.
+        "autoinstall_known_extensions": False,
+    }
     if not read_only:
         # Tools of DuckDB 1.5 can open the file too.
         config["storage_compatibility_version"] = "v1.5.0"
+    newborn = not read_only and _is_to_be_made(paths)
     try:
         connection = duckdb.connect(str(paths.database), read_only=read_only, config=config)
     except duckdb.Error as error:
-        raise _open_error(paths, error) from error
+        ours = _open_error(paths, error)
+        if newborn and not isinstance(ours, FileHeldError):
+            paths.database.unlink(missing_ok=True)  # a full disk cut it short: it would never open
+        raise ours from error
     try:
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")
         # The default of 16 MB would checkpoint after each slice of the merge; this one makes it a fifth faster.
         connection.execute("SET checkpoint_threshold = '128MB'")
-        connection.execute("SET autoinstall_known_extensions = false")
         connection.execute("SET allowed_directories = [?]", [str(paths.staging)])
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
-        _prepare(paths, connection, read_only=read_only)
+        with our_errors(paths):
+            _prepare(paths, connection, read_only=read_only)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _is_to_be_made(paths: StorePaths) -> bool:
+    """Tell whether there is no file yet; an empty one (`mkstemp`, `touch`), which DuckDB refuses, is none."""
+    try:
+        if paths.database.stat().st_size:
+            return False
+        paths.database.unlink()
+    except FileNotFoundError:
+        pass
+    return True
 
 
 def _prepare(paths: StorePaths, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
@@ -132,6 +155,10 @@ def our_errors(paths: StorePaths) -> Iterator[None]:
         raise StoreDamagedError(f"{paths.database}: {_first_line(error)}") from error
     except duckdb.Error as error:
         raise QueryError(str(error).strip()) from error
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise StoreUnwritableError(f"{paths.database} and its journal: {error.strerror}") from error
 
 
 def _open_error(paths: StorePaths, error: duckdb.Error) -> Exception:
@@ -146,7 +173,7 @@ def _open_error(paths: StorePaths, error: duckdb.Error) -> Exception:
             f"the write-ahead log {wal} is damaged: {_first_line(error)}. Move that file aside and open the store "
             f"again: what was merged since the last checkpoint is lost, all else is there"
         )
-    if "not a valid DuckDB" in text or isinstance(
+    if re.search(r"not a valid DuckDB|^IO Error: Extension|Could not read enough bytes", text) or isinstance(
         error, duckdb.SerializationException | duckdb.FatalException
     ):
         return StoreDamagedError(f"{paths.database} cannot be opened: {_first_line(error)}")

@@ -119,11 +119,12 @@ class Store:
         return any(self._offsets.get(name, 0) < size for name, size in targets.items())
 
     def _sweep(self, connection: duckdb.DuckDBPyConnection) -> None:
-        gone = sweep(self.paths, self._offsets)
-        if gone:
-            forget_segments(connection, gone)
-            for name in gone:
-                self._offsets.pop(name, None)
+        with our_errors(self.paths):
+            gone = sweep(self.paths, self._offsets)
+            if gone:
+                forget_segments(connection, gone)
+        for name in gone:
+            self._offsets.pop(name, None)
 
     # -- the lease ---------------------------------------------------------------------------------------------
 
@@ -185,7 +186,10 @@ class Store:
                     pause = min(pause * 2, 0.1)
             self._opened = time.monotonic()
             if not read_only:
-                self._offsets = read_offsets(self._connection)
+                for left in self.paths.staging.glob("slice-*"):  # by a merge that was killed
+                    left.unlink(missing_ok=True)
+                with our_errors(self.paths):
+                    self._offsets = read_offsets(self._connection)
                 self._sweep(self._connection)
                 self._watch()
         except BaseException:

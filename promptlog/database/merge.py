@@ -26,10 +26,16 @@ _COLUMNS = (
 )
 
 
+#: Lists and maps whose items no table takes as null.
+_LISTS = (
+    "tags", "map_values(metadata)", "map_values(scores)", "removed.metadata", "removed.tag", "removed.score"
+)  # fmt: skip
+
 #: What a record must have beside the types of its fields.
 _WHOLE = (
     f"request_id IS NOT NULL AND time BETWEEN 0 AND {LATEST_US} AND (kind IN ('track', 'remove') OR (kind = 'request' "
     f"AND start_time BETWEEN 0 AND {LATEST_US} AND end_time BETWEEN 0 AND {LATEST_US} AND status IS NOT NULL))"
+    + "".join(f" AND list_count({items}) IS NOT DISTINCT FROM len({items})" for items in _LISTS)
 )
 
 #: What DuckDB raises for a line that is no record. Anything else (memory, disk) is no fault of the line's.
@@ -91,21 +97,23 @@ def read_records(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
 
 
 def _set_aside(paths: StorePaths, connection: duckdb.DuckDBPyConnection, found: Slice, staged: Path) -> None:
-    """Judge line by line, keep what is no record in `rejected/`, and stage the rest again."""
+    """Keep what is no record in `rejected/`, and stage the rest again.
+
+    DuckDB is the judge, of these lines as of all others: a line's fate must not hang on those it is merged with. The
+    model only sorts them, so that few readings find the bad ones.
+    """
     from promptlog.models.record import why_not_a_record
 
     good: list[_Line] = []
+    doubtful: list[_Line] = []
     rejected: list[Rejected] = []
     for chunk in found.chunks:
         offset = chunk.start
         for line in chunk.data.removesuffix(b"\n").split(b"\n"):
             place = _Line(chunk.segment, offset, line)
             offset += len(line) + 1
-            if reason := why_not_a_record(line):
-                rejected.append(Rejected(*place, reason))
-            else:
-                good.append(place)
-    good = _sift(connection, staged, good, rejected)
+            (doubtful if why_not_a_record(line) else good).append(place)
+    good = [line for lines in (good, doubtful) for line in _sift(connection, staged, lines, rejected)]
     _stage(staged, good)
     keep_rejected(paths, rejected)
 
@@ -119,13 +127,16 @@ class _Line(NamedTuple):
 def _sift(
     connection: duckdb.DuckDBPyConnection, staged: Path, lines: list[_Line], rejected: list[Rejected]
 ) -> list[_Line]:
-    """Return the lines that DuckDB reads too, halving until the others are found: the model may be more lenient."""
+    """Return the lines that DuckDB reads, halving until the others are found."""
+    from promptlog.models.record import why_not_a_record
+
     _stage(staged, lines)
     try:
         read_records(connection, staged)
     except _BAD_LINE as error:
         if len(lines) == 1:
-            rejected.append(Rejected(*lines[0], str(error).splitlines()[0]))
+            reason = why_not_a_record(lines[0].line) or str(error).splitlines()[0]
+            rejected.append(Rejected(*lines[0], reason))
             return []
         half = len(lines) // 2
         parts = lines[:half], lines[half:]

@@ -99,16 +99,18 @@ def request_record(
         record["scores"] = {check_score_name(score_name): check_score(score)}
     if group_id is not None:
         record["group_id"] = check_count(group_id, "group_id")
-    for name, value in (
-        ("api_type", api_type),
-        ("function_name", function_name or None),  # PromptLayer's SDK sends "" for none
-        ("error_type", error_type),
-        ("error_message", error_message),
-        ("trace_id", trace_id),
-        ("span_id", span_id),
-    ):
-        if value is not None:
-            record[name] = check_text(value, name)
+    if api_type is not None:
+        record["api_type"] = check_text(api_type, "api_type")
+    if function_name:  # PromptLayer's SDK sends "" for none
+        record["function_name"] = check_text(function_name, "function_name")
+    if error_type is not None:
+        record["error_type"] = check_text(error_type, "error_type")
+    if error_message is not None:
+        record["error_message"] = check_text(error_message, "error_message")
+    if trace_id is not None:
+        record["trace_id"] = check_text(trace_id, "trace_id")
+    if span_id is not None:
+        record["span_id"] = check_text(span_id, "span_id")
     if not (
         prompt_name is None
         and prompt_id is None

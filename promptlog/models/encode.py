@@ -11,8 +11,12 @@ from promptlog.errors import InvalidInputError, RecordTooLargeError
 from promptlog.settings import MAX_LINE_BYTES
 
 
-def encode(record: dict[str, Any]) -> bytes:
+def encode(record: dict[str, Any], *, plain: bool = False) -> bytes:
     """Return the record as JSON without a newline; what pydantic can serialise (dates, models, UUIDs) it may hold.
+
+    Args:
+        record: what is written.
+        plain: the caller knows that it holds no number but those that were checked, so none is looked for.
 
     Raises:
         InvalidInputError: a value is NaN or infinite, is no JSON, refers to itself, or is text that is not UTF-8.
@@ -22,7 +26,7 @@ def encode(record: dict[str, Any]) -> bytes:
         line = to_json(record, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise _explain(record, error) from None
-    if (b"NaN" in line or b"Infinity" in line) and (path := _path_of_nan(from_json(line))):
+    if not plain and (b"NaN" in line or b"Infinity" in line) and (path := _path_of_nan(from_json(line))):
         # Asked for only where the letters stand in the line: mostly they are somebody's text.
         raise InvalidInputError(
             f"{path.lstrip('.')} is NaN or infinite, which JSON cannot hold; leave it out"

@@ -1,0 +1,52 @@
+"""Memory of a process that logs a million requests, and of one that merges them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.harness import Row
+
+_LOG = """
+import resource, sys
+from benchmarks.workload import requests
+from promptlog import PromptLog
+rows = list(requests(20_000))
+client = PromptLog(sys.argv[1])
+client.log_request(**rows[0])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for turn in range(int(sys.argv[2]) // len(rows)):
+    for row in rows:
+        client.log_request(**row)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+_MERGE = """
+import resource, sys, time
+from promptlog import PromptLog
+client = PromptLog(sys.argv[1])
+start = time.perf_counter()
+count = client.merge()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, count, time.perf_counter() - start)
+"""
+
+
+def run(count: int = 1_000_000) -> list[Row]:
+    """Log and merge `count` requests."""
+    with tempfile.TemporaryDirectory() as name:
+        path = str(Path(name) / "memory.duckdb")
+        logging = float(_output(_LOG, path, str(count))[0])
+        peak, merged, seconds = (float(value) for value in _output(_MERGE, path))
+        size = Path(path).stat().st_size
+    assert merged == count + 1
+    return [
+        Row(f"memory, logging {count:,} requests", f"+{logging:.0f} MB", "-", None, "≤ 60 MB", logging < 60),
+        Row(f"memory, merging {count:,} requests", f"{peak:,.0f} MB", f"{merged / seconds:,.0f} requests/s, {size / merged:,.0f} bytes a request", None, "≤ 1.5 GB", peak < 1536),
+    ]  # fmt: skip
+
+
+def _output(code: str, *arguments: str) -> list[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
+    ).stdout.split()
