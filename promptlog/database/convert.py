@@ -334,4 +334,5 @@ def _quoted(name: str) -> str:
 
 
 def literal(text: str) -> str:
+    """Text as a literal of SQL, for the statements that take no bound value."""
     return "'" + text.replace("'", "''") + "'"

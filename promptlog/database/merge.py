@@ -115,7 +115,7 @@ def _set_aside(paths: StorePaths, connection: duckdb.DuckDBPyConnection, found: 
             (doubtful if why_not_a_record(line) else good).append(place)
     good = [line for lines in (good, doubtful) for line in _sift(connection, staged, lines, rejected)]
     _stage(staged, good)
-    keep_rejected(paths, rejected)
+    keep_rejected(paths, sorted(rejected, key=lambda item: item.offset))
 
 
 class _Line(NamedTuple):

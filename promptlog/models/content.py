@@ -42,7 +42,7 @@ def blueprint(given: object, role: str, what: str) -> dict[str, Any] | None:
     if isinstance(given, list | tuple):
         return {"type": "chat", "messages": [_message(message, what) for message in given]}
     plain = _plain(given, what)
-    if plain is given:
+    if not isinstance(plain, dict | list) or plain is given:  # bytes, a number, a date
         raise InvalidInputError(
             f"{what} must be a prompt blueprint, a list of messages or text, got {type(given).__name__}"
         )
