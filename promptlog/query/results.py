@@ -36,7 +36,7 @@ class Result:
         _need("pandas")
         text, values = self._sql()
         with self._store.ask(self._doing) as connection:
-            return connection.execute(text, values).df()
+            return _pandas(connection, text, values)
 
     def pl(self) -> pl.DataFrame:
         """Return a polars data frame."""
@@ -96,7 +96,7 @@ class SqlResult(Result):
         """Return a pandas data frame."""
         _need("pandas")
         with self._store.ask(self._doing) as connection, reading_only(connection):
-            return connection.execute(self._text, self._values).df()
+            return _pandas(connection, self._text, self._values)
 
     def arrow(self) -> pa.Table:
         """Return an Arrow table."""
@@ -136,6 +136,15 @@ def fetch(
         casts = ", ".join(f'"{name}"::TIMESTAMP AS "{name}"' for name in zoned)
         cursor = connection.execute(f"SELECT * REPLACE ({casts}) FROM ({text.rstrip().rstrip(';')})", values)
     return names, [tuple(_utc(value) for value in row) for row in cursor.fetchall()]
+
+
+def _pandas(connection: duckdb.DuckDBPyConnection, text: str, values: list[Any]) -> pd.DataFrame:
+    import warnings
+
+    with warnings.catch_warnings():
+        # DuckDB 2.0's conversion calls what pandas 3.1 deprecates; its user can do nothing about it.
+        warnings.filterwarnings("ignore", message="The inplace keyword in DataFrame.drop")
+        return connection.execute(text, values).df()
 
 
 def _utc(value: Any) -> Any:
