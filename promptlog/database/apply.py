@@ -6,10 +6,15 @@ the result depends on which records were applied, never on their order, their nu
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import duckdb
+
+from promptlog.database.connection import transaction
+
 if TYPE_CHECKING:
-    import duckdb
+    from collections.abc import Callable
 
 #: The columns that a request's own row has, in the order of the table, after `request_id` and `logged_at`.
 ROW_COLUMNS = (
@@ -88,14 +93,48 @@ _TABLES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...], str | None]
 }
 
 
-def apply_records(connection: duckdb.DuckDBPyConnection, records: str) -> None:
-    """Fold the records of the table `records` into the store, inside the transaction that is open.
+def apply_records(
+    connection: duckdb.DuckDBPyConnection, records: str, and_then: Callable[[], object] = lambda: None
+) -> None:
+    """Fold the records of the table `records` into the store, in one transaction.
 
     Args:
         connection: the store's.
         records: the name of a table of ours with the columns of `RECORD_TYPES`.
+        and_then: what belongs into the same transaction.
     """
     has = _count_parts(connection, records)
+    only_requests = has["request"] == has["record"]
+    if only_requests and not _one(connection, "SELECT count(*) FROM removals"):
+        # Most of what is logged is new: inserting it as such takes two thirds of the time. A key that stands there
+        # already, or twice in the records, makes DuckDB refuse the whole transaction.
+        with suppress(duckdb.ConstraintException):
+            with transaction(connection):
+                _insert_new(connection, records, has)
+                and_then()
+            return
+    with transaction(connection):
+        _replace(connection, records, has)
+        and_then()
+
+
+def _insert_new(connection: duckdb.DuckDBPyConnection, records: str, has: dict[str, int]) -> None:
+    sorted_already = not _one(
+        connection,
+        f"SELECT count(*) FROM (SELECT request_id < lag(request_id) OVER () AS back FROM {records}) WHERE back",
+    )
+    order = "" if sorted_already else " ORDER BY request_id"
+    connection.execute(f"INSERT INTO requests SELECT * FROM ({_ROWS.format(records=records)}){order}")
+    for part, (table, select, key, values, _) in _TABLES.items():
+        if has[part]:
+            columns = ", ".join((*key, *values))
+            connection.execute(
+                f"INSERT INTO {table} ({columns}, updated_at) SELECT {columns}, make_timestamp(time) "
+                f"FROM ({select} FROM {records} WHERE {part} IS NOT NULL){order}"
+            )
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, records: str, has: dict[str, int]) -> None:
     if has["removed"] or has["remove"]:
         _add_removals(connection, records)
     removals = _one(connection, "SELECT count(*) FROM removals") > 0
@@ -112,6 +151,7 @@ def apply_records(connection: duckdb.DuckDBPyConnection, records: str) -> None:
 def _count_parts(connection: duckdb.DuckDBPyConnection, records: str) -> dict[str, int]:
     """Count what the records carry, so that what they do not carry costs nothing."""
     parts = {
+        "record": "true",
         "request": "kind = 'request'",
         "remove": "kind = 'remove'",
         "removed": "removed IS NOT NULL",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from promptlog.database.apply import RECORD_TYPES, apply_records
-from promptlog.database.connection import our_errors, transaction
+from promptlog.database.connection import our_errors
 from promptlog.database.convert import METADATA_PREFIX, Fields, literal
 from promptlog.database.merge import read_records
 from promptlog.errors import InvalidInputError
@@ -40,11 +40,10 @@ def apply_staged(store: Store, path: Path) -> None:
         else:
             columns = ", ".join(f"{name}::{kind} AS {name}" for name, kind in RECORD_TYPES.items())
             connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE records AS SELECT {columns} FROM read_parquet(?)", [str(path)]
+                f"CREATE OR REPLACE TEMP VIEW records AS SELECT {columns} FROM read_parquet({literal(str(path))})"
             )
-        with transaction(connection):
-            apply_records(connection, "records")
-        connection.execute("DROP TABLE records")
+        apply_records(connection, "records")
+        connection.execute("DROP TABLE records" if path.suffix == ".jsonl" else "DROP VIEW records")
 
 
 def stage_table(folder: Path, source: Any, kind: str, now_us: int) -> int:

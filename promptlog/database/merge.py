@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import duckdb
 
 from promptlog.database.apply import RECORD_TYPES, apply_records
-from promptlog.database.connection import our_errors, transaction
+from promptlog.database.connection import our_errors
 from promptlog.identifiers import LATEST_US
 from promptlog.journal.sweeper import Rejected, keep_rejected
 from promptlog.settings import MAX_LINE_BYTES
@@ -39,7 +39,8 @@ _WHOLE = (
 )
 
 #: What DuckDB raises for a line that is no record. Anything else (memory, disk) is no fault of the line's.
-_BAD_LINE = (duckdb.InvalidInputException, duckdb.ConversionException)
+#: A message that quotes the line may cut a letter in two, and the driver then fails to decode its own message.
+_BAD_LINE = (duckdb.InvalidInputException, duckdb.ConversionException, UnicodeDecodeError)
 
 
 def read_offsets(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -63,17 +64,18 @@ def merge_slice(paths: StorePaths, connection: duckdb.DuckDBPyConnection, found:
             except _BAD_LINE:
                 _set_aside(paths, connection, found, staged)
                 count = read_records(connection, staged)
-            with transaction(connection):
-                apply_records(connection, "records")
-                connection.execute(
-                    "INSERT INTO journal_offsets SELECT unnest(?), unnest(?) "
-                    "ON CONFLICT DO UPDATE SET bytes = excluded.bytes",
-                    [list(found.offsets), list(found.offsets.values())],
-                )
+            apply_records(connection, "records", lambda: _record_offsets(connection, found.offsets))
             connection.execute("DROP TABLE records")
             return count
     finally:
         staged.unlink(missing_ok=True)
+
+
+def _record_offsets(connection: duckdb.DuckDBPyConnection, offsets: dict[str, int]) -> None:
+    connection.execute(
+        "INSERT INTO journal_offsets SELECT unnest(?), unnest(?) ON CONFLICT DO UPDATE SET bytes = excluded.bytes",
+        [list(offsets), list(offsets.values())],
+    )
 
 
 def read_records(connection: duckdb.DuckDBPyConnection, path: Path) -> int:

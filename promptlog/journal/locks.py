@@ -82,7 +82,10 @@ class FileLock:
     def write_note(self, note: bytes) -> None:
         """Write who holds the lock and why, for those who wait."""
         if self._fd is not None:
-            os.pwrite(self._fd, note.ljust(256), 0)
+            try:
+                os.pwrite(self._fd, note.ljust(256), 0)
+            except OSError:  # a full disk: better no note than the last holder's
+                os.ftruncate(self._fd, 0)
 
     def read_note(self) -> bytes:
         """Return the holder's note; empty where there is none."""

@@ -37,8 +37,12 @@ class Slice:
     bytes: int = 0
 
     def write_to(self, path: Path) -> None:
-        """Write the lines to a file."""
-        with path.open("wb", buffering=0) as file:
+        """Write the lines to a file.
+
+        Raises:
+            OSError: not all of them; a raw write to a disk that is nearly full would only return a smaller number.
+        """
+        with path.open("wb") as file:
             for chunk in self.chunks:
                 file.write(chunk.data)
 
@@ -54,14 +58,14 @@ def segment_sizes(paths: StorePaths) -> dict[str, int]:
                         sizes[entry.name] = entry.stat().st_size
                     except FileNotFoundError:
                         continue
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     return sizes
 
 
 def pending_bytes(paths: StorePaths, offsets: dict[str, int]) -> int:
     """Return how many bytes are not applied yet, unfinished lines included."""
-    return sum(size - offsets.get(name, 0) for name, size in segment_sizes(paths).items())
+    return sum(max(0, size - offsets.get(name, 0)) for name, size in segment_sizes(paths).items())
 
 
 def next_slice(paths: StorePaths, offsets: dict[str, int], limit: int = SLICE_BYTES) -> Slice | None:

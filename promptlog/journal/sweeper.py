@@ -91,4 +91,5 @@ def _sweep_one(paths: StorePaths, name: str, offset: int) -> bool:
 
 
 def _tail(fd: int, offset: int) -> bytes:
-    return os.pread(fd, os.fstat(fd).st_size - offset, offset)
+    # A power cut can take the end of a segment whose merge was on the disk already: then nothing is left to read.
+    return os.pread(fd, max(0, os.fstat(fd).st_size - offset), offset)
