@@ -188,7 +188,7 @@ class Fields:
         raw = self._raw(name)
         problem = f"'{name} is neither a prompt blueprint, nor messages with roles, nor text'"
         if self._types[name].replace('"', "").replace(" ", "") in _MESSAGE_LISTS:
-            self._wrong(f"len(list_filter({raw}, lambda m: m.role IS NULL)) > 0", problem)
+            self._wrong(f"list_contains(list_transform({raw}, lambda m: m.role IS NULL), true)", problem)
             said = "CASE WHEN m.content IS NULL THEN [] ELSE [{'type': 'text', 'text': m.content}] END"
             messages = f"list_transform({raw}, lambda m: {{'role': m.role, 'content': {said}}})"
             return f"CASE WHEN {raw} IS NOT NULL THEN to_json({{'type': 'chat', 'messages': {messages}}}) END"

@@ -91,7 +91,8 @@ class Store:
         applied = 0
         while True:
             with self.lease("merging the journal") as connection:
-                found = next_slice(self.paths, self._offsets) if self._behind(targets) else None
+                behind = self._behind(targets)
+                found = next_slice(self.paths, self._offsets, only=behind) if behind else None
                 if found is None:
                     self._sweep(connection)
                     return applied
@@ -105,8 +106,10 @@ class Store:
         if not self._lock.held:  # a store that can only be read
             return True
         behind = self._behind(targets)
-        found = next_slice(self.paths, self._offsets) if behind else None
+        found = next_slice(self.paths, self._offsets, only=behind) if behind else None
         if found is None:
+            if behind:
+                self._sweep(connection)
             return True
         merge_slice(self.paths, connection, found)
         self._offsets.update(found.offsets)
@@ -115,8 +118,13 @@ class Store:
         self._sweep(connection)
         return True
 
-    def _behind(self, targets: dict[str, int]) -> bool:
-        return any(self._offsets.get(name, 0) < size for name, size in targets.items())
+    def _behind(self, targets: dict[str, int]) -> set[str]:
+        """Return the segments that may hold what is to be applied still.
+
+        One that another process applied and swept meanwhile stays among them, and so does a torn line: they give no
+        slice. Reading any other segment instead would never end while others log.
+        """
+        return {name for name, size in targets.items() if self._offsets.get(name, 0) < size}
 
     def _sweep(self, connection: duckdb.DuckDBPyConnection) -> None:
         with our_errors(self.paths):
@@ -157,8 +165,12 @@ class Store:
                 self._holder = None
                 turns.release()
 
+    def is_wanted(self) -> bool:
+        """Tell whether another process waits for the store."""
+        return self._queue.is_wanted()
+
     def _is_due(self) -> bool:
-        return time.monotonic() - self._opened > _SHORTEST_LEASE_S and self._queue.is_wanted()
+        return time.monotonic() - self._opened > _SHORTEST_LEASE_S and self.is_wanted()
 
     def _open(self, doing: str, deadline: float) -> None:
         if self._orphaned:

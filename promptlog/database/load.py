@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from promptlog.database.lease import Store
 
 _SLICE_ROWS = 16_384
+_FILES_AT_ONCE = 4  # what a transaction of about a second applies
 _ARGUMENTS = inspect.signature(request_record).parameters
 _REQUIRED = [name for name, argument in _ARGUMENTS.items() if argument.default is argument.empty]
 _READERS = {
@@ -32,18 +33,24 @@ _READERS = {
 }
 
 
-def apply_staged(store: Store, path: Path) -> None:
-    """Apply one staged file in one transaction, as a merge applies a slice."""
+def apply_staged(store: Store, files: list[Path]) -> int:
+    """Apply the first of the staged files in one transaction, and return how many.
+
+    Several where nobody waits for the store: DuckDB writes a large transaction once, small ones twice.
+    """
     with store.lease("loading many requests") as connection, our_errors(store.paths):
-        if path.suffix == ".jsonl":
-            read_records(connection, path)
+        taken = files[: 1 if store.is_wanted() else _FILES_AT_ONCE]
+        if taken[0].suffix == ".jsonl":
+            read_records(connection, taken)
         else:
             columns = ", ".join(f"{name}::{kind} AS {name}" for name, kind in RECORD_TYPES.items())
+            paths = ", ".join(literal(str(path)) for path in taken)
             connection.execute(
-                f"CREATE OR REPLACE TEMP VIEW records AS SELECT {columns} FROM read_parquet({literal(str(path))})"
+                f"CREATE OR REPLACE TEMP VIEW records AS SELECT {columns} FROM read_parquet([{paths}])"
             )
         apply_records(connection, "records")
-        connection.execute("DROP TABLE records" if path.suffix == ".jsonl" else "DROP VIEW records")
+        connection.execute("DROP TABLE records" if taken[0].suffix == ".jsonl" else "DROP VIEW records")
+    return len(taken)
 
 
 def stage_table(folder: Path, source: Any, kind: str, now_us: int) -> int:
@@ -111,18 +118,22 @@ def _check_columns(types: dict[str, str]) -> None:
 
 
 def _convert(connection: duckdb.DuckDBPyConnection, folder: Path, types: dict[str, str], now_us: int) -> int:
-    connection.execute(f"CREATE TABLE converted AS {Fields(types).select(now_us)}")
-    first = connection.execute(
-        "SELECT rowid, problem FROM converted WHERE problem IS NOT NULL LIMIT 1"
+    select = Fields(types).select(now_us)
+    # Streamed into files of a slice each: a source of any size takes the memory of a few slices.
+    connection.execute(
+        f"COPY ({select}) TO {literal(str(folder))} (FORMAT parquet, COMPRESSION uncompressed, "
+        f"ROW_GROUP_SIZE {_SLICE_ROWS}, ROW_GROUPS_PER_FILE 1, OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'part-{{i}}')"
+    )
+    if not any(folder.iterdir()):
+        return 0
+    row = connection.execute(
+        f"SELECT count(*), count(problem) FROM read_parquet({literal(str(folder / '*.parquet'))})"
     ).fetchone()
-    if first:
-        raise InvalidInputError(f"row {first[0]}: {first[1]}")
-    row = connection.execute("SELECT count(*) FROM converted").fetchone()
-    count = int(row[0]) if row else 0
-    for part, start in enumerate(range(0, count, _SLICE_ROWS)):
-        path = literal(str(folder / f"part-{part:06}.parquet"))
-        connection.execute(
-            f"COPY (SELECT * EXCLUDE problem FROM converted WHERE rowid >= {start} AND rowid < {start + _SLICE_ROWS}) "
-            f"TO {path} (FORMAT parquet, COMPRESSION uncompressed)"
-        )
-    return count
+    count, wrong = row or (0, 0)
+    if wrong:  # numbering the rows takes one thread, so it is done for those who need it
+        first = connection.execute(
+            f"SELECT number, problem FROM (SELECT row_number() OVER () - 1 AS number, problem FROM ({select})) "
+            f"WHERE problem IS NOT NULL LIMIT 1"
+        ).fetchone()
+        raise InvalidInputError(f"row {first[0]}: {first[1]}" if first else f"{wrong} rows are wrong")
+    return int(count)

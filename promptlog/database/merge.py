@@ -60,10 +60,10 @@ def merge_slice(paths: StorePaths, connection: duckdb.DuckDBPyConnection, found:
         with our_errors(paths):
             found.write_to(staged)
             try:
-                count = read_records(connection, staged)
+                count = read_records(connection, [staged])
             except _BAD_LINE:
                 _set_aside(paths, connection, found, staged)
-                count = read_records(connection, staged)
+                count = read_records(connection, [staged])
             apply_records(connection, "records", lambda: _record_offsets(connection, found.offsets))
             connection.execute("DROP TABLE records")
             return count
@@ -78,8 +78,8 @@ def _record_offsets(connection: duckdb.DuckDBPyConnection, offsets: dict[str, in
     )
 
 
-def read_records(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
-    """Read a file of records into the temporary table `records`, and return their number.
+def read_records(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> int:
+    """Read files of records into the temporary table `records`, and return their number.
 
     Raises:
         duckdb.InvalidInputException: a line is no record.
@@ -87,7 +87,7 @@ def read_records(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE records AS SELECT * FROM read_json(?, format = 'newline_delimited', "
         f"columns = {_COLUMNS}, maximum_object_size = {MAX_LINE_BYTES + 1024})",
-        [str(path)],
+        [[str(path) for path in paths]],
     )
     row = connection.execute(
         f"SELECT count(*), count(*) FILTER (NOT coalesce({_WHOLE}, false)) FROM records"
@@ -134,7 +134,7 @@ def _sift(
 
     _stage(staged, lines)
     try:
-        read_records(connection, staged)
+        read_records(connection, [staged])
     except _BAD_LINE as error:
         if len(lines) == 1:
             reason = why_not_a_record(lines[0].line) or str(error).splitlines()[0]

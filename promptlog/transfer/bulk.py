@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,9 +36,10 @@ def load(store: Store, writer: Writer, records: Any, *, progress: bool | None = 
         count = _stage(folder, writer, records, progress=progress)
         files = sorted(folder.iterdir())
         with progress_bar("loading", len(files), wanted=progress) as advance:
-            for file in files:
-                apply_staged(store, file)
-                advance(1)
+            while files:
+                done = apply_staged(store, files)
+                del files[:done]
+                advance(done)
     return count
 
 
@@ -95,7 +96,7 @@ def _stage_records(folder: Path, writer: Writer, records: Iterable[Any], *, prog
     file = (folder / "part-000000.jsonl").open("wb")
     try:
         with progress_bar(
-            "checking", len(records) if hasattr(records, "__len__") else None, wanted=progress
+            "checking", len(records) if isinstance(records, Sized) else None, wanted=progress
         ) as advance:
             for record in records:
                 if not isinstance(record, dict):
