@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import gzip
 from pathlib import Path
 
 import duckdb
@@ -11,7 +11,7 @@ import pytest
 from promptlog import PromptLog
 from promptlog.database.schema import MIGRATIONS, SCHEMA, VERSION
 
-FIXTURES = sorted((Path(__file__).parents[1] / "fixtures").glob("version-*.duckdb"))
+FIXTURES = sorted((Path(__file__).parents[1] / "fixtures").glob("version-*.duckdb.gz"))
 _SHAPE = (
     "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE database_name = current_database() "
     "AND NOT internal ORDER BY ALL"
@@ -25,7 +25,7 @@ _KEYS = (
 def test_every_version_has_its_fixture_and_its_step() -> None:
     """No version without a file that proves its migration, no step left out."""
     assert [path.name for path in FIXTURES] == [
-        f"version-{number}.duckdb" for number in range(1, VERSION + 1)
+        f"version-{number}.duckdb.gz" for number in range(1, VERSION + 1)
     ]
     assert sorted(MIGRATIONS) == list(range(2, VERSION + 1))
 
@@ -34,7 +34,7 @@ def test_every_version_has_its_fixture_and_its_step() -> None:
 def test_an_old_file_becomes_the_present_schema(fixture: Path, tmp_path: Path) -> None:
     """Tables, columns, types and keys are those that a new file has; every row is there."""
     path = tmp_path / "old.duckdb"
-    shutil.copy(fixture, path)
+    path.write_bytes(gzip.decompress(fixture.read_bytes()))
     with PromptLog(path) as client:
         second, first = client.requests.sort("request_id", descending=True)
         assert (first.metadata, first.tags, first.scores) == (
