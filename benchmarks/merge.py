@@ -15,9 +15,11 @@ from benchmarks.workload import requests
 from promptlog import PromptLog
 from promptlog.database.apply import RECORD_TYPES
 from promptlog.database.schema import SCHEMA
+from promptlog.identifiers import new_request_id
 from promptlog.journal.reader import segment_sizes
 
 _REQUESTS = 60_000
+_LOADED = 240_000  # two row groups of a Parquet file as DuckDB writes it
 _TABLES = ("requests", "metadata", "tags")
 _COLUMNS = "{" + ", ".join(f"'{name}': '{kind}'" for name, kind in RECORD_TYPES.items()) + "}"
 
@@ -96,9 +98,10 @@ def _merge(folder: Path, rows: list[dict[str, Any]]) -> float:
 
 def _load(folder: Path, source: Any) -> float:
     client = PromptLog(_fresh(folder))
+    client.requests.count()  # the baseline finds its tables made too
 
     def work() -> None:
-        assert client.log_many(source, progress=False) == _REQUESTS
+        assert client.log_many(source, progress=False) == _LOADED
         client.close()
 
     return timed(work)
@@ -126,10 +129,11 @@ def _raw_load(folder: Path, source: Path) -> float:
     return timed(work)
 
 
-def _prepare(folder: Path, rows: list[dict[str, Any]]) -> tuple[Path, Path]:
-    """Write the rows as the baselines read them: the tables as Parquet, the journal's lines, the arguments."""
+def _prepare(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    """Write the rows as the baselines read them: the tables as Parquet, and the journal's lines."""
     client = PromptLog(_fresh(folder))
-    given = [{**row, "request_id": client.log_request(**row)["id"]} for row in rows]
+    for row in rows:
+        client.log_request(**row)
     lines = folder / "lines.jsonl"
     with lines.open("wb") as file:
         for name in segment_sizes(client._paths):
@@ -137,33 +141,48 @@ def _prepare(folder: Path, rows: list[dict[str, Any]]) -> tuple[Path, Path]:
     for table in _TABLES:
         pq.write_table(client.sql(f"SELECT * FROM {table}").arrow(), folder / f"{table}.parquet")
     client.close()
-    arguments = folder / "arguments.parquet"
-    schema = {name: pa.array([row[name] for row in given]) for name in given[0] if name != "metadata"}
+    return lines
+
+
+def _arguments(folder: Path, count: int) -> Path:
+    """Write the arguments of `log_request` as a Parquet file."""
+    path = folder / "arguments.parquet"
+    given = [
+        {**row, "request_id": new_request_id(round(row["request_start_time"] * 1e6))}
+        for row in requests(count)
+    ]
+    columns = {name: pa.array([row[name] for row in given]) for name in given[0] if name != "metadata"}
     pairs = pa.array([list(row["metadata"].items()) for row in given], pa.map_(pa.string(), pa.string()))
-    pq.write_table(pa.table({**schema, "metadata": pairs}), arguments)
-    return lines, arguments
+    table = pa.table({**columns, "metadata": pairs})
+    with duckdb.connect() as connection:
+        connection.register("given", table)
+        connection.execute(f"COPY given TO '{path}' (FORMAT parquet)")
+    return path
 
 
 def run(rounds: int = 5) -> list[Row]:
-    """Merge and load 60,000 requests with 5 metadata keys and 2 tags, by us and by hand."""
+    """Merge 60,000 requests and load 240,000, with 5 metadata keys and 2 tags, by us and by hand."""
     rows = list(requests(_REQUESTS))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        lines, arguments = _prepare(folder, rows)
+        lines = _prepare(folder, rows)
         merge_lines = paired(lambda: _merge(folder, rows), lambda: _upsert_lines(folder, lines), rounds)
         merge_parquet = paired(lambda: _merge(folder, rows), lambda: _upsert_parquet(folder), rounds)
+        arguments = _arguments(folder, _LOADED)
         load = paired(lambda: _load(folder, arguments), lambda: _raw_load(folder, arguments), rounds)
     return [
         _speed("merge of journals", merge_lines, "DuckDB upsert of the same lines", 0.7),
         _speed("merge of journals", merge_parquet, "DuckDB upsert of the finished rows from Parquet", 0.7),
-        _speed("log_many of a Parquet file", load, "DuckDB insert of the same file", 0.8),
+        _speed("log_many of a Parquet file", load, "DuckDB insert of the same file", 0.8, _LOADED),
     ]
 
 
-def _speed(work: str, times: tuple[float, float, float], against: str, goal: float) -> Row:
+def _speed(
+    work: str, times: tuple[float, float, float], against: str, goal: float, count: int = _REQUESTS
+) -> Row:
     ours, baseline, ratio = times
     speed = 1 / ratio  # of requests a second: more is better
     return Row(
-        work, f"{_REQUESTS / ours:,.0f} requests/s", f"{against} {_REQUESTS / baseline:,.0f}/s", speed,
+        work, f"{count / ours:,.0f} requests/s", f"{against} {count / baseline:,.0f}/s", speed,
         f"≥ {goal}x", speed >= goal,
     )  # fmt: skip

@@ -10,6 +10,7 @@ def main() -> None:
     """Run the command line on `sys.argv` and end the process with its exit code."""
     try:
         from promptlog.cli.app import app
-    except KeyboardInterrupt:  # pressed while modules load
+
+        app(prog_name="promptlog")
+    except KeyboardInterrupt:  # pressed before a command began, or as it ended
         raise SystemExit(130) from None
-    app(prog_name="promptlog")

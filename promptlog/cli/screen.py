@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from promptlog.cli.text import cell
+from promptlog.cli.text import cell, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from rich.console import Console
 
 _GAP = "  "
+_LEAST_WIDTH = 12  # a shrinking column says nothing in less
 _PIPE_WIDTH = 1 << 16  # nothing is cut where nobody's screen ends
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table; `shrinks` may be cut on a narrow terminal."""
+    """A column of a table.
+
+    On a terminal that is too narrow, those with `goes` above 0 are left out, the highest first; then what `shrinks`
+    is cut.
+    """
 
     name: str
     right: bool = False
     style: str = ""
     shrinks: bool = False
+    goes: int = 0
 
 
 def console() -> Console:
@@ -48,9 +54,10 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> 
     """Print rows under the names of their columns."""
     on = console()
     cells = [[cell(value) for value in row] for row in rows]
+    columns = [replace(column, name=one_line(column.name)) for column in columns]  # a key may be any text
     if not on.is_terminal:
         _print_plain(columns, cells)
-    elif not any(column.shrinks for column in columns) and _width(columns, cells) > on.width:
+    elif _total(_fitting(on.width, columns, _widths(columns, cells)).values()) > on.width:
         _print_records(on, columns, cells)
     else:
         print_on(on, columns, cells)
@@ -62,40 +69,56 @@ def print_on(on: Console, columns: Sequence[Column], cells: Sequence[Sequence[st
     from rich.table import Table
     from rich.text import Text
 
+    widths = _fitting(on.width - indent, columns, _widths(columns, cells))
     table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
-    for column in columns:
+    for at, width in widths.items():
+        column = columns[at]
         table.add_column(
             Text(column.name),
             justify="right" if column.right else "left",
             style=column.style,
             no_wrap=True,
             overflow="ellipsis",
-            min_width=None if column.shrinks else max([len(column.name)] + _widths(columns, cells, column)),
+            width=width,
         )
     for row in cells:
-        table.add_row(*(Text(value) for value in row))
+        table.add_row(*(Text(row[at]) for at in widths))
     on.print(Padding(table, (0, 0, 0, indent), expand=False))
 
 
-def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]], column: Column) -> list[int]:
+def _fitting(room: int, columns: Sequence[Column], natural: Sequence[int]) -> dict[int, int]:
+    """Return which columns are shown and how wide: rich would take from all of them alike, ids included."""
+    least = {
+        at: min(natural[at], _LEAST_WIDTH) if column.shrinks else natural[at]
+        for at, column in enumerate(columns)
+    }
+    for at in sorted(least, key=lambda at: -columns[at].goes):
+        if columns[at].goes and _total(least.values()) > room:
+            del least[at]
+    spare = max(room - _total(least.values()), 0)
+    for at, width in least.items():
+        least[at] = width + min(natural[at] - width, spare)
+        spare -= least[at] - width
+    return least
+
+
+def _total(widths: Collection[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[int]:
     from rich.cells import cell_len
 
-    at = list(columns).index(column)
-    return [cell_len(row[at]) for row in cells]
-
-
-def _width(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> int:
-    return sum(
-        max([len(column.name), *_widths(columns, cells, column)]) + len(_GAP) for column in columns
-    ) - len(_GAP)
+    return [
+        max(map(cell_len, (column.name, *(row[at] for row in cells)))) for at, column in enumerate(columns)
+    ]
 
 
 def _print_plain(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> None:
     from rich.cells import cell_len
 
-    lines = [[column.name for column in columns], *cells]
-    widths = [max(cell_len(line[at]) for line in lines) for at in range(len(columns))]
-    for line in lines:
+    widths = _widths(columns, cells)
+    for line in ([column.name for column in columns], *cells):
         shown = []
         for column, width, value in zip(columns, widths, line, strict=True):
             blank = " " * (width - cell_len(value))
@@ -110,5 +133,6 @@ def _print_records(on: Console, columns: Sequence[Column], cells: Sequence[Seque
     widest = max(len(column.name) for column in columns)
     for row in cells:
         for column, value in zip(columns, row, strict=True):
-            on.print(Text(f"{column.name:>{widest}}{_GAP}", style="bold").append(value, style="not bold"))
+            name = Text(f"{column.name:>{widest}}{_GAP}", style="bold")
+            on.print(name.append(value, style="not bold"), soft_wrap=True)
         on.print()

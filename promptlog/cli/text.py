@@ -16,6 +16,7 @@ _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u20
 _HARMFUL_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _BREAKS = re.compile(r"[ \t]*[\r\n\t]+[ \t]*")
 
+SECOND = "%Y-%m-%d %H:%M:%S"
 _MS_A_SECOND = 1000
 _SMALL_USD = 0.0001
 
@@ -75,7 +76,7 @@ def iso(moment: datetime) -> str:
 
 def short_time(moment: datetime) -> str:
     """Return a moment in UTC to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return moment.astimezone(UTC).strftime(SECOND)
 
 
 def latency(latency_ms: float) -> str:
@@ -96,7 +97,14 @@ def tokens(input_tokens: int | None, output_tokens: int | None) -> str:
     """Return tokens in and out; nothing where neither is known."""
     if input_tokens is None and output_tokens is None:
         return ""
-    return " → ".join("?" if count is None else f"{count:,}" for count in (input_tokens, output_tokens))
+    return "→".join("?" if count is None else f"{count:,}" for count in (input_tokens, output_tokens))
+
+
+def _short_float(value: float) -> str:
+    """Return four decimals from 1 on, six digits that count below; what is huge in powers of ten."""
+    if 1 <= abs(value) < 1e15:  # noqa: PLR2004 - a double's whole digits end there
+        return f"{value:.4f}".rstrip("0").rstrip(".")
+    return f"{value:.6g}"
 
 
 def cell(value: object) -> str:
@@ -109,9 +117,9 @@ def cell(value: object) -> str:
         case bool():
             return str(value).lower()
         case float():
-            return f"{value:.6g}" if isfinite(value) and abs(value) < 1e6 else f"{value:,.2f}"  # noqa: PLR2004
+            return _short_float(value)
         case datetime():
-            return value.strftime("%Y-%m-%d %H:%M:%S")
+            return value.strftime(SECOND)
         case dict() | list() | tuple():
             return one_line(json_line(value))
         case _:

@@ -22,7 +22,7 @@ def track(
     ] = None,
     store: Store = None,
 ) -> None:
-    """Set metadata on a request: a key that is there is replaced, all others stay."""
+    """Set metadata on a request; a key that is there is replaced."""
     found = pairs(metadata, "track")
     if not found and not remove:
         raise InvalidInputError("track takes an id and at least one key=value, or --remove KEY")
@@ -57,7 +57,7 @@ def score(
     name: Annotated[str | None, typer.Option("--name", help='The score\'s name, else "default".')] = None,
     store: Store = None,
 ) -> None:
-    """Set a score of a request, in place of the one that name had."""
+    """Set a score of a request; one of that name is replaced."""
     client = open_client(store)
     whole = whole_id(client, request_id)
     client.track.score(whole, number, name)

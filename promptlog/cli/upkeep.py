@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads annotations as the program runs
 from typing import Annotated
 
 import typer
@@ -22,7 +22,10 @@ def import_file(
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Load many requests from a file whose columns are the arguments of log_request."""
+    """Load many requests from a Parquet, CSV or JSON Lines file.
+
+    Its columns are the arguments of log_request; metadata is one column of maps or JSON, or columns metadata.<key>.
+    """
     requests = open_client(store).log_many(file)
     typer.echo(json_line({"imported": requests}) if json else f"{requests:,} request{_s(requests)} imported")
 

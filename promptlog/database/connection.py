@@ -155,6 +155,10 @@ def our_errors(paths: StorePaths) -> Iterator[None]:
         raise StoreDamagedError(f"{paths.database}: {_first_line(error)}") from error
     except duckdb.Error as error:
         raise QueryError(str(error).strip()) from error
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":  # how the driver says Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise

@@ -22,7 +22,7 @@ _CASTS = {
     r"AND isfinite(TRY_CAST(value AS DOUBLE)) THEN TRY_CAST(value AS DOUBLE) END",
     "int": r"CASE WHEN regexp_full_match(value, '[+-]?\d+') THEN TRY_CAST(value AS BIGINT) END",
     "datetime": r"CASE WHEN regexp_full_match(value, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
-    r"(Z|[+-]\d\d(:?\d\d)?)?)?') THEN epoch_us(TRY_CAST(value AS TIMESTAMPTZ)) END",
+    r"(Z|[+-]([01]\d|2[0-3])(:?\d\d)?)?)?') THEN epoch_us(TRY_CAST(value AS TIMESTAMPTZ)) END",
 }
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-
-from pydantic_core import from_json
 
 from promptlog.errors import (
     InvalidInputError,
@@ -250,7 +249,8 @@ class Requests(Result):
             if row is None:  # removed meanwhile
                 continue
             for name in _JSON_COLUMNS:
-                row[name] = from_json(row[name]) if row[name] is not None else None
+                # The standard library's reader: pydantic's stops at 200 levels, and its writer takes more.
+                row[name] = json.loads(row[name]) if row[name] is not None else None
             yield Request(**{**row, "metadata": dict(row["metadata"]), "scores": dict(row["scores"])})
 
 

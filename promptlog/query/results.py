@@ -61,7 +61,14 @@ class Result:
     def dicts(self) -> list[dict[str, Any]]:
         """Return all rows as dictionaries by column name."""
         names, rows = self._fetch()
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise QueryError(f"two columns are called {twice!r}; name them apart with AS")
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def columns(self) -> list[str]:
+        """Return the names of the columns."""
+        return self._fetch()[0]
 
     def _fetch(self) -> tuple[list[str], list[tuple[Any, ...]]]:
         text, values = self._sql()
@@ -74,7 +81,6 @@ class SqlResult(Result):
 
     def __init__(self, store: Store, text: str, values: list[Any]) -> None:
         super().__init__(store, "answering a query in SQL")
-        self._text = text
         self._values = values
         with our_errors(store.paths):
             statements = duckdb.extract_statements(text)
@@ -85,6 +91,7 @@ class SqlResult(Result):
                 f"sql only reads, and this is a statement of type {statements[0].type.name}; write SELECT, or use "
                 f"log_request, track and untrack to change what is stored"
             )
+        self._text = statements[0].query.strip().rstrip(";")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._text!r}: .df(), .pl(), .arrow(), .fetchall() or .dicts()>"
@@ -129,12 +136,14 @@ def fetch(
     cursor = connection.execute(text, values)
     described = cursor.description or []
     names = [column[0] for column in described]
-    kinds = [str(column[1]) for column in described]
-    zoned = [name for name, kind in zip(names, kinds, strict=True) if kind == "TIMESTAMP WITH TIME ZONE"]
-    if zoned:
+    zoned = [str(column[1]) == "TIMESTAMP WITH TIME ZONE" for column in described]
+    if any(zoned):
         # The driver would need pytz for these; as UTC without a zone it needs nothing.
-        casts = ", ".join(f'"{name}"::TIMESTAMP AS "{name}"' for name in zoned)
-        cursor = connection.execute(f"SELECT * REPLACE ({casts}) FROM ({text.rstrip().rstrip(';')})", values)
+        columns = [f"c{number}" for number in range(len(names))]
+        shown = (f"{name}::TIMESTAMP" if zone else name for name, zone in zip(columns, zoned, strict=True))
+        cursor = connection.execute(
+            f"SELECT {', '.join(shown)} FROM ({text}\n) AS q({', '.join(columns)})", values
+        )
     return names, [tuple(_utc(value) for value in row) for row in cursor.fetchall()]
 
 

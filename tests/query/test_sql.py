@@ -65,3 +65,25 @@ def test_frames_of_the_caller_are_not_reached(client: PromptLog) -> None:
 def test_all_ways_to_read_work(text: str, client: PromptLog) -> None:
     """Whatever only reads is answered."""
     client.sql(text).fetchall()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT now() AS t -- c",
+        "SELECT now() AS t; -- c",
+        'SELECT now() AS "a""b"',
+        "SELECT now() AS t, now() AS t",
+    ],
+)
+def test_moments_come_whatever_the_text_looks_like(text: str, client: PromptLog) -> None:
+    """Comments, semicolons, odd names and names that stand twice do no harm."""
+    assert all(value.tzinfo is UTC for value in client.sql(text).fetchall()[0])
+
+
+def test_a_name_that_stands_twice_is_no_key(client: PromptLog) -> None:
+    """Dictionaries cannot hold two columns of one name, and losing one silently would be worse than an error."""
+    with pytest.raises(errors.QueryError, match="two columns are called 'a'"):
+        client.sql("SELECT 1 AS a, 2 AS a").dicts()
+    assert client.sql("SELECT 1 AS a, 2 AS a").fetchall() == [(1, 2)]
+    assert client.sql("SELECT 1 AS a WHERE false").columns() == ["a"]

@@ -1,0 +1,132 @@
+"""One request on the screen: numbers, what was tracked, and the conversation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from promptlog.cli.screen import console
+from promptlog.cli.text import cell, json_line, latency, one_line, tokens, usd, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from promptlog.models.request import Request
+
+_STATUS_STYLES = {"SUCCESS": "bold green", "WARNING": "bold yellow", "ERROR": "bold red"}
+_ROLE_STYLES = {"user": "bold cyan", "assistant": "bold green", "system": "bold magenta"}
+_LABEL_WIDTH = 12
+_WIDEST_KEY = 30
+
+
+def draw(request: Request) -> None:
+    """Print one request whole."""
+    on = console()
+    _header(on, request)
+    _pairs(on, "metadata", sorted(request.metadata.items()))
+    if request.tags:
+        _line(on, "tags", ", ".join(map(one_line, request.tags)))
+    _pairs(on, "scores", [(name, f"{score:g}") for name, score in sorted(request.scores.items())])
+    _conversation(on, "input", request.input)
+    _conversation(on, "output", request.output)
+
+
+def _header(on: Console, request: Request) -> None:
+    from rich.text import Text
+
+    title = Text(request.request_id, style="bold").append("  ")
+    on.print(title.append(request.status, style=_STATUS_STYLES.get(request.status, "bold")), soft_wrap=True)
+    _line(on, "time", f"{request.start_time:%Y-%m-%d %H:%M:%S.%f} UTC")
+    _line(on, "model", " ".join(part for part in (request.provider, request.model) if part))
+    _line(on, "latency", latency(request.latency_ms))
+    _line(on, "tokens", tokens(request.input_tokens, request.output_tokens))
+    _line(on, "cost", usd(request.cost_usd))
+    version = f" version {request.prompt_version}" if request.prompt_version is not None else ""
+    label = f" ({request.prompt_label})" if request.prompt_label else ""
+    _line(on, "prompt", f"{request.prompt_name or request.prompt_id or ''}{version}{label}")
+    for name in ("input_variables", "parameters"):
+        value = getattr(request, name)
+        _line(on, name.removeprefix("input_"), json_line(value) if value else "")
+    for name in ("api_type", "function_name", "group_id", "trace_id", "span_id"):
+        _line(on, name.replace("_", " "), cell(getattr(request, name)))
+    problem = ": ".join(part for part in (request.error_type, request.error_message) if part)
+    _line(on, "error", problem, style="red")
+
+
+def _line(on: Console, label: str, value: str, style: str = "") -> None:
+    """Print a label and what it says; nothing where it says nothing."""
+    from rich.text import Text
+
+    if value:
+        text = Text(f"{label:<{_LABEL_WIDTH}} ", style="dim")
+        on.print(text.append(one_line(value), style=f"not dim {style}"), soft_wrap=True)
+
+
+def _pairs(on: Console, title: str, pairs: list[tuple[str, str]]) -> None:
+    widest = min(max((len(one_line(key)) for key, _ in pairs), default=0), _WIDEST_KEY)
+    for number, (key, value) in enumerate(pairs):
+        _line(on, "" if number else title, f"{one_line(key):<{widest}}  {one_line(value)}")
+
+
+def _conversation(on: Console, title: str, content: dict[str, Any] | None) -> None:
+    """Print a prompt blueprint as what was said by whom."""
+    from rich.text import Text
+
+    if content is None:
+        return
+    on.print()
+    on.print(Text(title, style="bold underline"))
+    messages = content.get("messages")
+    for message in messages if isinstance(messages, list) else [content]:
+        role = one_line(str(message.get("role", "text")))
+        name = f" ({one_line(str(message['name']))})" if message.get("name") else ""
+        on.print(Text(f"{role}{name}", style=_ROLE_STYLES.get(role, "bold yellow")), soft_wrap=True)
+        for part in _parts(message):
+            _indented(on, part)
+
+
+def _indented(on: Console, part: str) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    text = visible(part).strip("\n").expandtabs(4)
+    if on.is_terminal:
+        on.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
+    else:  # lines as they were said, for grep
+        on.print(Text("\n".join(f"  {line}".rstrip() for line in text.split("\n"))), soft_wrap=True)
+
+
+def _parts(message: dict[str, Any]) -> list[str]:
+    """Return the blocks of a message as text, its calls of tools after them."""
+    content = message.get("content")
+    blocks = content if isinstance(content, list) else [] if content is None else [content]
+    calls = message.get("tool_calls")
+    parts = [*map(_block, blocks), *map(_call, calls if isinstance(calls, list) else [])]
+    return [part for part in parts if part.strip()]
+
+
+def _block(block: Any) -> str:
+    if isinstance(block, str):
+        return block
+    if isinstance(block, dict):
+        kind = block.get("type", "text")
+        for key in ("text", "thinking"):
+            if isinstance(block.get(key), str):
+                return block[key] if kind == "text" else f"[{kind}] {block[key]}"
+        if kind == "image_url" and isinstance(block.get("image_url"), dict):
+            return f"[image] {_cut(str(block['image_url'].get('url', '')))}"
+    return _cut(json_line(block))
+
+
+def _call(call: Any) -> str:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict):
+        return f"[tool call] {_cut(json_line(call))}"
+    arguments = function.get("arguments")
+    said = arguments if isinstance(arguments, str) else json_line(arguments)
+    return f"[tool call] {function.get('name')}({said})"
+
+
+def _cut(text: str) -> str:
+    """Return text without the bulk of an embedded file."""
+    most = 400
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
