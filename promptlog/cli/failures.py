@@ -31,10 +31,6 @@ class OneLineErrors(TyperGroup):
             raise _failure(_message(error)) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
-        except RuntimeError as error:
-            if str(error) == "Query interrupted":  # how DuckDB passes Ctrl-C on
-                raise typer.Exit(INTERRUPTED) from None
-            raise
         except BrokenPipeError:  # `| head` has seen enough
             _drop_stdout()
             raise typer.Exit(FAILED) from None

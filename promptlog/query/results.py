@@ -91,7 +91,7 @@ class SqlResult(Result):
                 f"sql only reads, and this is a statement of type {statements[0].type.name}; write SELECT, or use "
                 f"log_request, track and untrack to change what is stored"
             )
-        self._text = statements[0].query.strip().rstrip(";")
+        self._text = _without_end(statements[0].query)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._text!r}: .df(), .pl(), .arrow(), .fetchall() or .dicts()>"
@@ -145,6 +145,12 @@ def fetch(
             f"SELECT {', '.join(shown)} FROM ({text}\n) AS q({', '.join(columns)})", values
         )
     return names, [tuple(_utc(value) for value in row) for row in cursor.fetchall()]
+
+
+def _without_end(text: str) -> str:
+    """Return a statement without its semicolon, so that it can stand inside another."""
+    places = [place for place, kind in duckdb.tokenize(text) if kind != duckdb.token_type.comment]
+    return text[: places[-1]] if places and text[places[-1]] == ";" else text
 
 
 def _pandas(connection: duckdb.DuckDBPyConnection, text: str, values: list[Any]) -> pd.DataFrame:
