@@ -74,7 +74,7 @@ def stage_table(folder: Path, source: Any, kind: str, now_us: int) -> int:
                 connection.register("source", source)
             else:
                 connection.execute(
-                    f"CREATE VIEW source AS FROM {_READERS[kind].replace('?', literal(str(source)))}"
+                    f"CREATE VIEW source AS FROM {_READERS[kind].replace('?', literal(_one_file(str(source))))}"
                 )
             described = connection.execute("DESCRIBE source").fetchall()
         except duckdb.Error as error:
@@ -87,6 +87,11 @@ def stage_table(folder: Path, source: Any, kind: str, now_us: int) -> int:
             return _convert(connection, folder, types, now_us)
         except duckdb.Error as error:
             raise InvalidInputError(f"cannot convert the requests: {error}") from error
+
+
+def _one_file(path: str) -> str:
+    """A path in which no character stands for others, as DuckDB would have it."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
 def _check_columns(types: dict[str, str]) -> None:

@@ -177,6 +177,14 @@ def test_a_wrong_source_is_named(source: Any, message: str, client: PromptLog) -
         client.log_many(source)
 
 
+def test_a_path_means_one_file(client: PromptLog, tmp_path: Path) -> None:
+    """Brackets, stars and quotes in a name are letters, not patterns."""
+    odd = tmp_path / "it's [1]*?.parquet"
+    pq.write_table(pa.Table.from_pylist(rows(2)), odd)
+    pq.write_table(pa.Table.from_pylist(rows(9)), tmp_path / "it's 1xy.parquet")
+    assert client.log_many(odd) == 2
+
+
 def test_nothing_is_left_behind(client: PromptLog, tmp_path: Path) -> None:
     """Staged files go, after success and after failure."""
     client.log_many(rows(10))
