@@ -26,13 +26,13 @@ from promptlog.database.merge import forget_segments, merge_slice, read_offsets
 from promptlog.database.turns import Turns
 from promptlog.errors import StoreBusyError, StoreError, StoreUnwritableError
 from promptlog.journal.locks import FileLock
+from promptlog.journal.processwide import ProcessWide
 from promptlog.journal.reader import next_slice, segment_sizes
 from promptlog.journal.sweeper import sweep
 from promptlog.settings import BUSY_TIMEOUT_S, IDLE_S, StorePaths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import duckdb
 
@@ -327,42 +327,13 @@ class Store:
         self._reset()
 
 
-_stores: dict[Path, Store] = {}
-_registry = threading.Lock()
+_stores = ProcessWide(Store)
 
-
-def store_for(paths: StorePaths) -> Store:
-    """Return this process's one share of that store."""
-    with _registry:
-        store = _stores.get(paths.database)
-        if store is None:
-            store = _stores[paths.database] = Store(paths)
-        return store
-
-
-def _before_fork() -> None:
-    for store in list(_stores.values()):
-        store.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for store in list(_stores.values()):
-        store.after_fork_in_parent()
-
-
-def _after_fork_in_child() -> None:
-    global _registry
-    _registry = threading.Lock()
-    for store in _stores.values():
-        store.after_fork_in_child()
+#: This process's one share of a store.
+store_for = _stores.of
 
 
 @atexit.register
 def _close_all() -> None:
-    for store in _stores.values():
+    for store in _stores.all():
         store.close()
-
-
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-)

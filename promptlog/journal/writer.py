@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptlog.identifiers import Clock
 from promptlog.journal.locks import is_still
+from promptlog.journal.processwide import ProcessWide
 from promptlog.settings import SEGMENT_BYTES, StorePaths
 
 if TYPE_CHECKING:
@@ -155,38 +156,5 @@ def _lock_newborn(fd: int, path: Path) -> bool:
     return is_still(fd, path)
 
 
-_writers: dict[Path, Writer] = {}
-_registry = threading.Lock()
-
-
-def writer_for(paths: StorePaths) -> Writer:
-    """Return this process's one writer of that store: two clients share it."""
-    with _registry:
-        writer = _writers.get(paths.database)
-        if writer is None:
-            writer = _writers[paths.database] = Writer(paths)
-        return writer
-
-
-def _before_fork() -> None:
-    _registry.acquire()
-    for writer in _writers.values():
-        writer.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for writer in _writers.values():
-        writer.after_fork_in_parent()
-    _registry.release()
-
-
-def _after_fork_in_child() -> None:
-    global _registry
-    _registry = threading.Lock()
-    for writer in _writers.values():
-        writer.after_fork_in_child()
-
-
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-)
+#: This process's one writer of a store.
+writer_for = ProcessWide(Writer).of
