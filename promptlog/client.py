@@ -205,12 +205,22 @@ class PromptLog:
 
         return SqlResult(self._store, text, list(params))
 
-    def merge(self) -> int:
+    def merge(self, *, progress: bool | None = None) -> int:
         """Fold into the tables what is in the journals now, and return how many records that were.
 
         Asking does this by itself; a program that only logs may call it when it has time.
+
+        Args:
+            progress: whether to draw a progress bar on stderr; unless told, where that is a terminal.
+
+        Raises:
+            StoreBusyError: another process kept the file for longer than `busy_timeout`.
+            StoreError: the file cannot be opened, made or written.
         """
-        return self._store.merge()
+        from promptlog.transfer.progress import progress_bar
+
+        with progress_bar("merging", self._store.pending_bytes(), wanted=progress) as advance:
+            return self._store.merge(advance)
 
 
 class Group:

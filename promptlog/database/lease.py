@@ -27,12 +27,12 @@ from promptlog.database.turns import Turns
 from promptlog.errors import StoreBusyError, StoreError, StoreUnwritableError
 from promptlog.journal.locks import FileLock
 from promptlog.journal.processwide import ProcessWide
-from promptlog.journal.reader import next_slice, segment_sizes
+from promptlog.journal.reader import next_slice, pending_bytes, segment_sizes
 from promptlog.journal.sweeper import sweep
 from promptlog.settings import BUSY_TIMEOUT_S, IDLE_S, StorePaths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import duckdb
 
@@ -81,16 +81,24 @@ class Store:
                         yield connection
                     return
 
-    def merge(self, on_slice: object = None) -> int:
+    def merge(self, on_slice: Callable[[int], object] = lambda _: None) -> int:
         """Fold into the tables what is in the journal now; return the records applied.
 
         Args:
             on_slice: called after each transaction with the bytes applied by it.
+
+        Raises:
+            StoreBusyError: another process kept the file beyond the timeout.
+            StoreError: the file cannot be opened, made or written.
         """
         targets = segment_sizes(self.paths)
         applied = 0
         while True:
             with self.lease("merging the journal") as connection:
+                if not self._lock.held:
+                    raise StoreUnwritableError(
+                        f"{self.paths.database} can only be read by this user, so not merged into"
+                    )
                 behind = self._behind(targets)
                 found = next_slice(self.paths, self._offsets, only=behind) if behind else None
                 if found is None:
@@ -98,8 +106,7 @@ class Store:
                     return applied
                 applied += merge_slice(self.paths, connection, found)
                 self._offsets.update(found.offsets)
-                if callable(on_slice):
-                    on_slice(found.bytes)
+                on_slice(found.bytes)
 
     def _merge_towards(self, connection: duckdb.DuckDBPyConnection, targets: dict[str, int]) -> bool:
         """Apply one slice, or tell that all of `targets` is applied."""
@@ -117,6 +124,10 @@ class Store:
             return False
         self._sweep(connection)
         return True
+
+    def pending_bytes(self) -> int:
+        """Return how many bytes of journal are at most to be applied; what is known of others' work may be old."""
+        return pending_bytes(self.paths, self._offsets)
 
     def _behind(self, targets: dict[str, int]) -> set[str]:
         """Return the segments that may hold what is to be applied still.
@@ -159,11 +170,13 @@ class Store:
             yield self._connection
         finally:
             self._used = time.monotonic()
-            if not self._lock.held or self._is_due():
-                self._close()
-            if turns is self._turns:  # else this is a child that was forked inside the block
-                self._holder = None
-                turns.release()
+            try:
+                if not self._lock.held or self._is_due():
+                    self._close()
+            finally:
+                if turns is self._turns:  # else this is a child that was forked inside the block
+                    self._holder = None
+                    turns.release()
 
     def is_wanted(self) -> bool:
         """Tell whether another process waits for the store."""
