@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -29,6 +30,15 @@ _HELD = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
+_ROW_GROUP_ROWS = 16_384
+_READABLE_FROM = "v1.5.0"  # tools of DuckDB 1.5 can open the file too
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "python_enable_replacements": False,
+    # From the first moment on: a file of SQLite's would have its extension fetched from the network.
+    "autoinstall_known_extensions": False,
+}
+
+
 class FileHeldError(Exception):
     """Another program, which does not ask for our lock, holds the database file."""
 
@@ -53,18 +63,12 @@ def connect(paths: StorePaths, *, read_only: bool = False) -> duckdb.DuckDBPyCon
         StoreDamagedError: the file is no database, or cannot be recovered.
         StoreUnwritableError: the folder takes no files.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "python_enable_replacements": False,
-        # From the first moment on: a file of SQLite's would have its extension fetched from the network.
-        "autoinstall_known_extensions": False,
-    }
-    if not read_only:
-        # Tools of DuckDB 1.5 can open the file too.
-        config["storage_compatibility_version"] = "v1.5.0"
     newborn = not read_only and _is_to_be_made(paths)
+    connection = duckdb.connect(config=dict(_CONFIG))
     try:
-        connection = duckdb.connect(str(paths.database), read_only=read_only, config=config)
+        _attach(paths, connection, read_only=read_only, newborn=newborn)
     except duckdb.Error as error:
+        connection.close()
         ours = _open_error(paths, error)
         if newborn and not isinstance(ours, FileHeldError):
             paths.database.unlink(missing_ok=True)  # a full disk cut it short: it would never open
@@ -74,6 +78,7 @@ def connect(paths: StorePaths, *, read_only: bool = False) -> duckdb.DuckDBPyCon
         connection.execute("SET TimeZone = 'UTC'")
         # The default of 16 MB would checkpoint after each slice of the merge; this one makes it a fifth faster.
         connection.execute("SET checkpoint_threshold = '128MB'")
+        connection.execute("SET temp_directory = ?", [str(paths.journal / "spill")])
         connection.execute("SET allowed_directories = [?]", [str(paths.staging)])
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
@@ -83,6 +88,23 @@ def connect(paths: StorePaths, *, read_only: bool = False) -> duckdb.DuckDBPyCon
         connection.close()
         raise
     return connection
+
+
+def _attach(
+    paths: StorePaths, connection: duckdb.DuckDBPyConnection, *, read_only: bool, newborn: bool
+) -> None:
+    """Attach the file as the database that names without a prefix mean.
+
+    Attached, not connected to, for the sake of its row groups. Of 16,384 rows instead of 122,880 they let a look-up
+    by zone maps touch an eighth of the rows (half the time), cost aggregates nothing, and a merge writes and
+    compresses its last, partly filled group again each time: 40 % less is written. The file does not remember it.
+    """
+    options = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {_ROW_GROUP_ROWS}"
+    if newborn:
+        options += f", STORAGE_VERSION '{_READABLE_FROM}'"
+    path = str(paths.database).replace("'", "''")
+    connection.execute(f"ATTACH '{path}' AS store ({options})")
+    connection.execute("USE store")
 
 
 def _is_to_be_made(paths: StorePaths) -> bool:
@@ -98,7 +120,8 @@ def _is_to_be_made(paths: StorePaths) -> bool:
 
 def _prepare(paths: StorePaths, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
     found = connection.execute(
-        "SELECT count(*), count(*) FILTER (table_name = 'promptlog_schema') FROM duckdb_tables()"
+        "SELECT count(*), count(*) FILTER (table_name = 'promptlog_schema') FROM duckdb_tables() "
+        "WHERE database_name = 'store'"
     ).fetchone()
     tables, ours = found or (0, 0)
     if not ours:
@@ -171,6 +194,8 @@ def _open_error(paths: StorePaths, error: duckdb.Error) -> Exception:
         return FileHeldError(int(held["pid"]), held["program"].strip())
     if "Could not set lock" in text:
         return FileHeldError(None, "another program")
+    if "Unique file handle conflict" in text:
+        return FileHeldError(os.getpid(), "this program, by the duckdb package itself")
     if "WAL" in text and ("replay" in text or "Corrupt" in text):
         wal = f"{paths.database}.wal"
         return StoreDamagedError(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from promptlog.database.lease import Store
 
 _SLICE_ROWS = 16_384
-_FILES_AT_ONCE = 4  # what a transaction of about a second applies
+_FILES_AT_ONCE = 2  # what a transaction of well below a second applies
 _ARGUMENTS = inspect.signature(request_record).parameters
 _REQUIRED = [name for name, argument in _ARGUMENTS.items() if argument.default is argument.empty]
 _READERS = {
