@@ -108,7 +108,10 @@ def to_us(given: object, what: str) -> int:
         raise InvalidTimeError(
             f"{what} must be epoch seconds, a datetime or ISO 8601 text, got {type(given).__name__}"
         )
-    delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    try:
+        delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    except (OverflowError, OSError, ValueError):  # before year 1 or after 9999 in UTC
+        raise InvalidTimeError(f"{what} {given!r} lies outside the years 1970 to 9999") from None
     micros = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
     if not 0 <= micros <= LATEST_US:
         raise InvalidTimeError(f"{what} {given!r} lies outside the years 1970 to 9999")

@@ -6,7 +6,6 @@ messages name the key.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +13,7 @@ from promptlog.errors import InvalidInputError, InvalidMetadataError, InvalidSco
 from promptlog.settings import MAX_KEY_CHARS, MAX_TAG_CHARS
 
 STATUSES = ("SUCCESS", "WARNING", "ERROR")
+_MOST_USD = 1e308  # what a double holds
 DEFAULT_SCORE = "default"  # PromptLayer's name of a score without one
 
 
@@ -91,8 +91,10 @@ def check_cost(value: object) -> float:
     """Return a price in US dollars."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInputError(f"price must be a number of US dollars, got {type(value).__name__}")
-    if not (math.isfinite(value) and value >= 0):
-        raise InvalidInputError(f"price must be a finite number of US dollars, 0 or more, got {value!r}")
+    if not 0 <= value <= _MOST_USD:  # NaN fails this too
+        raise InvalidInputError(
+            f"price must be a finite number of US dollars from 0 to {_MOST_USD:g}, got {value!r}"
+        )
     return value
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from promptlog.errors import InvalidInputError, RecordTooLargeError
 from promptlog.settings import MAX_LINE_BYTES
@@ -26,7 +27,7 @@ def encode(record: dict[str, Any], *, plain: bool = False) -> bytes:
         line = to_json(record, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise _explain(record, error) from None
-    if not plain and (b"NaN" in line or b"Infinity" in line) and (path := _path_of_nan(from_json(line))):
+    if not plain and (b"NaN" in line or b"Infinity" in line) and (path := _path_of_nan(json.loads(line))):
         # Asked for only where the letters stand in the line: mostly they are somebody's text.
         raise InvalidInputError(
             f"{path.lstrip('.')} is NaN or infinite, which JSON cannot hold; leave it out"

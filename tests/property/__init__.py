@@ -1,0 +1,1 @@
+"""Laws, one file each; what they are about is drawn in `tests.strategies`."""
