@@ -73,6 +73,9 @@ def connect(paths: StorePaths, *, read_only: bool = False) -> duckdb.DuckDBPyCon
         if newborn and not isinstance(ours, FileHeldError):
             paths.database.unlink(missing_ok=True)  # a full disk cut it short: it would never open
         raise ours from error
+    except BaseException:
+        connection.close()
+        raise
     try:
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")
@@ -169,6 +172,17 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C inside a statement be Python's own: the driver says it in its way."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from None
+        raise
+
+
+@contextmanager
 def our_errors(paths: StorePaths) -> Iterator[None]:
     """Turn what the driver raises inside into an error of ours."""
     try:
@@ -179,10 +193,6 @@ def our_errors(paths: StorePaths) -> Iterator[None]:
         raise StoreDamagedError(f"{paths.database}: {_first_line(error)}") from error
     except duckdb.Error as error:
         raise QueryError(str(error).strip()) from error
-    except RuntimeError as error:
-        if str(error) == "Query interrupted":  # how the driver says Ctrl-C
-            raise KeyboardInterrupt from None
-        raise
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise

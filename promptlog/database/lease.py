@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import from_json, to_json
 
-from promptlog.database.connection import FileHeldError, connect, our_errors
+from promptlog.database.connection import FileHeldError, connect, interruptible, our_errors
 from promptlog.database.merge import forget_segments, merge_slice, read_offsets
 from promptlog.database.turns import Turns
 from promptlog.errors import StoreBusyError, StoreError, StoreUnwritableError
@@ -164,10 +164,11 @@ class Store:
         try:
             self._holder = threading.get_ident()
             self._doing = doing
-            if self._connection is None:
-                self._open(doing, deadline)
-            assert self._connection is not None  # noqa: S101 - _open made it or raised
-            yield self._connection
+            with interruptible():
+                if self._connection is None:
+                    self._open(doing, deadline)
+                assert self._connection is not None  # noqa: S101 - _open made it or raised
+                yield self._connection
         finally:
             self._used = time.monotonic()
             try:
