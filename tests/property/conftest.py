@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +17,13 @@ from tests.property.bench import Bench
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A merge takes as long as the machine's other work lets it, so no example has a deadline.
+# A merge takes as long as the machine's other work lets it, so no example has a deadline. CI repeats the same examples,
+# so that what it says of a change is about that change; everybody else explores.
 settings.register_profile(
-    "promptlog", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    "promptlog",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("promptlog")
 
