@@ -160,7 +160,7 @@ def _arguments(folder: Path, count: int) -> Path:
     return path
 
 
-def run(rounds: int = 5) -> list[Row]:
+def run(rounds: int = 3) -> list[Row]:
     """Merge 60,000 requests and load 240,000, with 5 metadata keys and 2 tags, by us and by hand."""
     rows = list(requests(_REQUESTS))
     with tempfile.TemporaryDirectory() as name:

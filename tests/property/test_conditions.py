@@ -296,7 +296,7 @@ def test_a_condition_keeps_what_python_keeps(client: PromptLog, rows: list[Row],
 
 
 @pytest.mark.slow
-@settings(max_examples=400)
+@settings(max_examples=120)
 @given(rows=datasets, asked=st.lists(claims, min_size=6, max_size=20))
 def test_a_condition_keeps_what_python_keeps_at_length(
     client: PromptLog, rows: list[Row], asked: list[Claim]
@@ -378,7 +378,7 @@ def test_sort_and_limit_are_pythons(
 
 
 @pytest.mark.slow
-@settings(max_examples=600)
+@settings(max_examples=150)
 @given(rows=datasets, order=_orders, descending=st.booleans(), limit=st.integers(0, 8), claim=claims)
 def test_sort_and_limit_are_pythons_at_length(
     client: PromptLog, rows: list[Row], order: list[str], descending: bool, limit: int, claim: Claim

@@ -31,7 +31,7 @@ def test_every_journey_of_the_same_records_ends_in_the_same_tables(
 
 
 @pytest.mark.slow
-@settings(max_examples=400)
+@settings(max_examples=120)
 @given(data=st.data(), written=records())
 def test_every_journey_ends_in_the_same_tables_at_length(
     bench: Bench, data: st.DataObject, written: list[Record]

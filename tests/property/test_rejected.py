@@ -86,7 +86,7 @@ def test_good_lines_arrive_and_bad_ones_are_kept_with_their_place(
 
 
 @pytest.mark.slow
-@settings(max_examples=3000)
+@settings(max_examples=300)
 @given(segments=_mixed, slice_bytes=st.sampled_from((1, 500, 1 << 20)))
 def test_good_lines_arrive_at_length(
     bench: Bench, segments: list[list[bytes | bool]], slice_bytes: int

@@ -48,7 +48,7 @@ def test_what_is_logged_is_what_is_read(client: PromptLog, logged: list[dict[str
 
 
 @pytest.mark.slow
-@settings(max_examples=2500)
+@settings(max_examples=500)
 @given(logged=_logged)
 def test_what_is_logged_is_what_is_read_at_length(client: PromptLog, logged: list[dict[str, Any]]) -> None:
     """The same law, over many more requests."""
@@ -150,7 +150,7 @@ def test_what_is_tracked_is_what_is_read(client: PromptLog, steps: list[tuple[st
 
 
 @pytest.mark.slow
-@settings(max_examples=2500)
+@settings(max_examples=500)
 @given(steps=_steps)
 def test_what_is_tracked_is_what_is_read_at_length(client: PromptLog, steps: list[tuple[str, Any]]) -> None:
     """The same law, over many more stories."""

@@ -156,7 +156,7 @@ def test_one_wrong_argument_of_log_request_is_refused_and_nothing_is_written(
 
 
 @pytest.mark.slow
-@settings(max_examples=10_000)
+@settings(max_examples=2_000)
 @given(wrong=wrong_arguments)
 def test_one_wrong_argument_is_refused_at_length(
     client: PromptLog, wrong: tuple[dict[str, Any], str, Any]
