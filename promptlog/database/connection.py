@@ -83,8 +83,8 @@ def connect(paths: StorePaths, *, read_only: bool = False) -> duckdb.DuckDBPyCon
         # The default of 16 MB would checkpoint after each slice of the merge; this one makes it a fifth faster.
         connection.execute("SET checkpoint_threshold = '128MB'")
         connection.execute("SET temp_directory = ?", [str(paths.journal / "spill")])
-        # DuckDB's own limit is four fifths of the machine, and it keeps all it wrote: 2.5 GB after merging a million
-        # requests. The store lives inside somebody's program; what needs more spills.
+        # DuckDB's own limit is four fifths of the machine. The store lives inside somebody's program; what needs more
+        # spills.
         connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
         connection.execute("SET allowed_directories = [?]", [str(paths.staging)])
         connection.execute("SET enable_external_access = false")
