@@ -333,6 +333,15 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def exactly(path: object) -> str:
+    """The arguments that make a reader of DuckDB's read this one file and nothing of its name.
+
+    Letters would stand for others (`*`, `?`, `[`), and a folder called `model=x` would become a column `model`.
+    """
+    escaped = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+    return f"{literal(escaped)}, hive_partitioning = false"
+
+
 def literal(text: str) -> str:
     """Text as a literal of SQL, for the statements that take no bound value."""
     return "'" + text.replace("'", "''") + "'"

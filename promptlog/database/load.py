@@ -12,7 +12,7 @@ import duckdb
 
 from promptlog.database.apply import RECORD_TYPES, apply_records
 from promptlog.database.connection import our_errors
-from promptlog.database.convert import METADATA_PREFIX, Fields, literal
+from promptlog.database.convert import METADATA_PREFIX, Fields, exactly, literal
 from promptlog.database.merge import read_records
 from promptlog.errors import InvalidInputError
 from promptlog.models.build import request_record
@@ -28,8 +28,8 @@ _FILES_AT_ONCE = 2  # what a transaction of well below a second applies
 _ARGUMENTS = inspect.signature(request_record).parameters
 _REQUIRED = [name for name, argument in _ARGUMENTS.items() if argument.default is argument.empty]
 _READERS = {
-    "parquet": "read_parquet(?)",
-    "csv": "read_csv(?, all_varchar = true)",  # what looks like a number is still text: "007" is a user's id
+    "parquet": "read_parquet({})",
+    "csv": "read_csv({}, all_varchar = true)",  # what looks like a number is still text: "007" is a user's id
 }
 
 
@@ -40,16 +40,16 @@ def apply_staged(store: Store, files: list[Path]) -> int:
     """
     with store.lease("loading many requests") as connection, our_errors(store.paths):
         taken = files[: 1 if store.is_wanted() else _FILES_AT_ONCE]
-        if taken[0].suffix == ".jsonl":
+        lines = taken[0].suffix == ".jsonl"
+        if lines:
             read_records(connection, taken)
         else:
             columns = ", ".join(f"{name}::{kind} AS {name}" for name, kind in RECORD_TYPES.items())
-            paths = ", ".join(literal(str(path)) for path in taken)
-            connection.execute(
-                f"CREATE OR REPLACE TEMP VIEW records AS SELECT {columns} FROM read_parquet([{paths}])"
+            parts = " UNION ALL ".join(
+                f"SELECT {columns} FROM read_parquet({exactly(path)})" for path in taken
             )
-        apply_records(connection, "records")
-        connection.execute("DROP TABLE records" if taken[0].suffix == ".jsonl" else "DROP VIEW records")
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW staged AS {parts}")
+        apply_records(connection, "records" if lines else "staged")
     return len(taken)
 
 
@@ -73,9 +73,7 @@ def stage_table(folder: Path, source: Any, kind: str, now_us: int) -> int:
             if kind == "frame":
                 connection.register("source", source)
             else:
-                connection.execute(
-                    f"CREATE VIEW source AS FROM {_READERS[kind].replace('?', literal(_one_file(str(source))))}"
-                )
+                connection.execute(f"CREATE VIEW source AS FROM {_READERS[kind].format(exactly(source))}")
             described = connection.execute("DESCRIBE source").fetchall()
         except duckdb.Error as error:
             raise InvalidInputError(
@@ -87,11 +85,6 @@ def stage_table(folder: Path, source: Any, kind: str, now_us: int) -> int:
             return _convert(connection, folder, types, now_us)
         except duckdb.Error as error:
             raise InvalidInputError(f"cannot convert the requests: {error}") from error
-
-
-def _one_file(path: str) -> str:
-    """A path in which no character stands for others, as DuckDB would have it."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
 def _check_columns(types: dict[str, str]) -> None:
@@ -129,12 +122,12 @@ def _convert(connection: duckdb.DuckDBPyConnection, folder: Path, types: dict[st
         f"COPY ({select}) TO {literal(str(folder))} (FORMAT parquet, COMPRESSION uncompressed, "
         f"ROW_GROUP_SIZE {_SLICE_ROWS}, ROW_GROUPS_PER_FILE 1, OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'part-{{i}}')"
     )
-    if not any(folder.iterdir()):
-        return 0
-    row = connection.execute(
-        f"SELECT count(*), count(problem) FROM read_parquet({literal(str(folder / '*.parquet'))})"
-    ).fetchone()
-    count, wrong = row or (0, 0)
+    count = wrong = 0
+    for part in folder.iterdir():
+        row = connection.execute(
+            f"SELECT count(*), count(problem) FROM read_parquet({exactly(part)})"
+        ).fetchone()
+        count, wrong = (count + row[0], wrong + row[1]) if row else (count, wrong)
     if wrong:  # numbering the rows takes one thread, so it is done for those who need it
         first = connection.execute(
             f"SELECT number, problem FROM (SELECT row_number() OVER () - 1 AS number, problem FROM ({select})) "

@@ -9,6 +9,7 @@ import duckdb
 
 from promptlog.database.apply import RECORD_TYPES, apply_records
 from promptlog.database.connection import our_errors
+from promptlog.database.convert import exactly
 from promptlog.identifiers import LATEST_US
 from promptlog.journal.sweeper import Rejected, keep_rejected
 from promptlog.settings import MAX_LINE_BYTES
@@ -65,7 +66,6 @@ def merge_slice(paths: StorePaths, connection: duckdb.DuckDBPyConnection, found:
                 _set_aside(paths, connection, found, staged)
                 count = read_records(connection, [staged])
             apply_records(connection, "records", lambda: _record_offsets(connection, found.offsets))
-            connection.execute("DROP TABLE records")
             return count
     finally:
         staged.unlink(missing_ok=True)
@@ -84,11 +84,12 @@ def read_records(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> in
     Raises:
         duckdb.InvalidInputException: a line is no record.
     """
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE records AS SELECT * FROM read_json(?, format = 'newline_delimited', "
-        f"columns = {_COLUMNS}, maximum_object_size = {MAX_LINE_BYTES + 1024})",
-        [[str(path) for path in paths]],
+    parts = " UNION ALL ".join(
+        f"FROM read_json({exactly(path)}, format = 'newline_delimited', columns = {_COLUMNS}, "
+        f"maximum_object_size = {MAX_LINE_BYTES + 1024})"
+        for path in paths
     )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE records AS {parts}")
     row = connection.execute(
         f"SELECT count(*), count(*) FILTER (NOT coalesce({_WHOLE}, false)) FROM records"
     ).fetchone()
