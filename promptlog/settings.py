@@ -85,6 +85,10 @@ def store_paths(given: str | os.PathLike[str] | None) -> StorePaths:
     if not text or "\0" in text:
         raise InvalidInputError(f"path {text!r} is not a path")
     path = Path(os.path.realpath(Path(text).expanduser()))
+    if odd := next((letter for letter in "?\\" if letter in str(path)), None):
+        raise InvalidInputError(
+            f"path {str(path)!r} has a {odd!r} in it, which DuckDB reads as something else"
+        )
     if path.is_dir():
         raise InvalidInputError(
             f"path {str(path)!r} is a folder; name a file in it: {str(path / 'promptlog.duckdb')!r}"

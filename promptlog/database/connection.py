@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from promptlog.database.convert import as_pattern
 from promptlog.database.schema import MIGRATIONS, SCHEMA, VERSION
 from promptlog.errors import (
     QueryError,
@@ -86,7 +87,7 @@ def connect(paths: StorePaths, *, read_only: bool = False) -> duckdb.DuckDBPyCon
         # DuckDB's own limit is four fifths of the machine. The store lives inside somebody's program; what needs more
         # spills.
         connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
-        connection.execute("SET allowed_directories = [?]", [str(paths.staging)])
+        connection.execute("SET allowed_directories = ?", [[str(paths.staging), as_pattern(paths.staging)]])
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         with our_errors(paths):

@@ -338,8 +338,12 @@ def exactly(path: object) -> str:
 
     Letters would stand for others (`*`, `?`, `[`), and a folder called `model=x` would become a column `model`.
     """
-    escaped = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
-    return f"{literal(escaped)}, hive_partitioning = false"
+    return f"{literal(as_pattern(path))}, hive_partitioning = false"
+
+
+def as_pattern(path: object) -> str:
+    """The pattern that this one path matches."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
 
 
 def literal(text: str) -> str:

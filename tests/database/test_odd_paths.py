@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from promptlog import PromptLog
+from promptlog import PromptLog, errors
 from promptlog.database.apply import RECORD_TYPES
 from tests.samples import request
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FOLDERS = [f"{name}=5" for name in (*RECORD_TYPES, "problem", "date", "request_start_time")]
-_ODD = ["my[1]", "a?b", "a*b", "it's", 'say "hi"', "back\\slash", "{x}", "$HOME", "~", "a;b", "100%"]
+_ODD = ["my[1]", "a*b", "it's", 'say "hi"', "{x}", "$HOME", "~", "a;b", "100%"]
 
 
 @pytest.mark.parametrize("folder", [*_FOLDERS, *_ODD])
@@ -33,3 +33,10 @@ def test_a_folders_name_is_no_value_and_no_pattern(folder: str, tmp_path: Path) 
             assert (found.model, found.provider, found.status) == ("gpt-4o", "openai", "SUCCESS")
             assert (found.input_text, found.latency_ms) == ("How do I bake a cake?", 500.0)
         assert client.requests.count() == 4
+
+
+@pytest.mark.parametrize("letter", ["?", "\\"])
+def test_a_path_that_duckdb_cannot_take_is_refused_at_once(letter: str, tmp_path: Path) -> None:
+    """Not after something was logged there that no question could ever reach."""
+    with pytest.raises(errors.InvalidInputError, match="DuckDB reads as something else"):
+        PromptLog(tmp_path / f"a{letter}b.duckdb")
