@@ -197,6 +197,8 @@ def our_errors(paths: StorePaths) -> Iterator[None]:
     except (duckdb.FatalException, duckdb.InternalException) as error:
         raise StoreDamagedError(f"{paths.database}: {_first_line(error)}") from error
     except duckdb.Error as error:
+        if "Failed to commit" in str(error):  # mostly a full disk
+            raise StoreUnwritableError(f"{paths.database}: {_first_line(error)}") from error
         raise QueryError(str(error).strip()) from error
     except OSError as error:
         if error.errno not in _NO_ROOM:

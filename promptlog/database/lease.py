@@ -24,15 +24,17 @@ from pydantic_core import from_json, to_json
 from promptlog.database.connection import FileHeldError, connect, interruptible, our_errors
 from promptlog.database.merge import forget_segments, merge_slice, read_offsets
 from promptlog.database.turns import Turns
-from promptlog.errors import StoreBusyError, StoreError, StoreUnwritableError
+from promptlog.errors import QueryError, StoreBusyError, StoreError, StoreUnwritableError
 from promptlog.journal.locks import FileLock
 from promptlog.journal.processwide import ProcessWide
 from promptlog.journal.reader import next_slice, pending_bytes, segment_sizes
+from promptlog.journal.staging import clear_staging
 from promptlog.journal.sweeper import sweep
 from promptlog.settings import BUSY_TIMEOUT_S, IDLE_S, StorePaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import duckdb
 
@@ -59,6 +61,7 @@ class Store:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._offsets: dict[str, int] = {}
         self._doing = ""
+        self._identity = (0, 0)
         self._opened = 0.0
         self._used = 0.0
         self._warden: threading.Thread | None = None
@@ -156,6 +159,10 @@ class Store:
         """
         deadline = time.monotonic() + self.busy_timeout
         turns = self._turns
+        if self._holder == threading.get_ident():  # a signal handler that asks in the middle of a question
+            raise StoreBusyError(
+                f"{self.paths.database}: this thread is {self._doing}, and cannot ask inside of that"
+            )
         if not turns.acquire(self.busy_timeout):
             raise StoreBusyError(
                 f"{self.paths.database} was busy for {self.busy_timeout:g} s: another thread of this process is "
@@ -164,11 +171,20 @@ class Store:
         try:
             self._holder = threading.get_ident()
             self._doing = doing
+            if not self._is_the_file():
+                self._close()
             with interruptible():
                 if self._connection is None:
                     self._open(doing, deadline)
                 assert self._connection is not None  # noqa: S101 - _open made it or raised
                 yield self._connection
+        except QueryError:
+            raise
+        except BaseException:
+            # A connection that failed a commit is dead, one that was interrupted may be inside a transaction.
+            if turns is self._turns:
+                self._close()
+            raise
         finally:
             self._used = time.monotonic()
             try:
@@ -178,6 +194,20 @@ class Store:
                 if turns is self._turns:  # else this is a child that was forked inside the block
                     self._holder = None
                     turns.release()
+
+    def _is_the_file(self) -> bool:
+        """Tell whether the open database is the file that stands at the path, locked by the lock that others see.
+
+        Where somebody deleted or moved it, merging would sweep journals into a file that nobody finds again.
+        """
+        if self._connection is None:
+            return True
+        try:
+            return self._identity == _identity(self.paths.database) and (
+                not self._lock.held or self._lock.is_still_there
+            )
+        except OSError:
+            return False
 
     def is_wanted(self) -> bool:
         """Tell whether another process waits for the store."""
@@ -193,9 +223,9 @@ class Store:
                 f"safely; it can log. Fork outside of questions, or start the process afresh (spawn)"
             )
         read_only = not self._make_folders()
-        if not read_only:
-            self._take_lock(doing, deadline)
         try:
+            if not read_only:
+                self._take_lock(doing, deadline)
             pause = 0.001
             while True:
                 try:
@@ -210,10 +240,10 @@ class Store:
                         ) from None
                     time.sleep(pause)
                     pause = min(pause * 2, 0.1)
+            self._identity = _identity(self.paths.database)
             self._opened = time.monotonic()
             if not read_only:
-                for left in self.paths.staging.glob("slice-*"):  # by a merge that was killed
-                    left.unlink(missing_ok=True)
+                clear_staging(self.paths)
                 with our_errors(self.paths):
                     self._offsets = read_offsets(self._connection)
                 self._sweep(self._connection)
@@ -275,6 +305,8 @@ class Store:
 
     def close(self) -> None:
         """Let file and lock go; the next question takes them again."""
+        if self._holder == threading.get_ident():  # a signal handler, in the middle of a question
+            return
         if self._turns.acquire(self.busy_timeout):
             try:
                 self._close()
@@ -339,6 +371,11 @@ class Store:
             if self._connection is not None:
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
         self._reset()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 _stores = ProcessWide(Store)

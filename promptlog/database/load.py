@@ -15,6 +15,7 @@ from promptlog.database.connection import our_errors
 from promptlog.database.convert import METADATA_PREFIX, Fields, exactly, literal
 from promptlog.database.merge import read_records
 from promptlog.errors import InvalidInputError
+from promptlog.journal.staging import spill_of
 from promptlog.models.build import request_record
 from promptlog.settings import MAX_KEY_CHARS
 
@@ -68,7 +69,7 @@ def stage_table(folder: Path, source: Any, kind: str, now_us: int) -> int:
     with duckdb.connect(config={"python_enable_replacements": False}) as connection:
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET temp_directory = {literal(f'{folder}.spill')}")
+        connection.execute(f"SET temp_directory = {literal(str(spill_of(folder)))}")
         try:
             if kind == "frame":
                 connection.register("source", source)

@@ -18,11 +18,18 @@ class Turns:
         ticket = object()
         with self._changed:
             self._line.append(ticket)
-            if self._changed.wait_for(lambda: self._line[0] is ticket, timeout):
-                return True
-            self._line.remove(ticket)
-            self._changed.notify_all()
-            return False
+            served = False
+            try:
+                served = self._changed.wait_for(
+                    lambda: self._line[0] is ticket, min(timeout, threading.TIMEOUT_MAX)
+                )
+            finally:
+                if (
+                    not served
+                ):  # in time, or at all: Ctrl-C while waiting must not leave a ticket that nobody holds
+                    self._line.remove(ticket)
+                    self._changed.notify_all()
+            return served
 
     def try_acquire(self) -> bool:
         """Take the lock if nobody holds it or waits for it."""

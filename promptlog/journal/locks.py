@@ -42,17 +42,22 @@ class FileLock:
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if is_still(fd, self.path):
+                self._fd = fd
+                return True
         except BlockingIOError:
-            os.close(fd)
-            return False
+            pass
         except BaseException:
+            self._fd = None
             os.close(fd)
             raise
-        if not is_still(fd, self.path):  # somebody removed the folder in between: this lock guards nothing
-            os.close(fd)
-            return False
-        self._fd = fd
-        return True
+        os.close(fd)  # another's, or somebody removed the folder in between: then this lock guards nothing
+        return False
+
+    @property
+    def is_still_there(self) -> bool:
+        """Whether the file that is locked is the one that others would lock."""
+        return self._fd is not None and is_still(self._fd, self.path)
 
     def release(self) -> None:
         """Let go; harmless when not held."""

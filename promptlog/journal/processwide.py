@@ -39,6 +39,7 @@ class ProcessWide(Generic[T]):
         self._make = make
         self._made: dict[Path, T] = {}
         self._lock = threading.Lock()
+        self._resting: list[T] = []
         os.register_at_fork(
             before=self._before_fork,
             after_in_parent=self._after_in_parent,
@@ -58,11 +59,13 @@ class ProcessWide(Generic[T]):
 
     def _before_fork(self) -> None:
         self._lock.acquire()
+        self._resting = []
         for one in self._made.values():
             one.before_fork()
+            self._resting.append(one)  # an interrupted hook leaves the rest as they were
 
     def _after_in_parent(self) -> None:
-        for one in self._made.values():
+        for one in self._resting:
             one.after_fork_in_parent()
         self._lock.release()
 

@@ -7,16 +7,15 @@ other, each in a transaction of well below a second, so that nobody waits for a 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Sized
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
 from promptlog.database.load import apply_staged, stage_table
-from promptlog.errors import InvalidInputError, StoreUnwritableError
+from promptlog.errors import InvalidInputError
+from promptlog.journal.staging import staging_folder
 from promptlog.models.build import request_record
 from promptlog.models.encode import encode
 from promptlog.settings import SLICE_BYTES
@@ -32,7 +31,7 @@ _LINE_FILES = {".jsonl", ".ndjson", ".json"}
 
 def load(store: Store, writer: Writer, records: Any, *, progress: bool | None = None) -> int:
     """Load what `PromptLog.log_many` takes, and return the number of its records."""
-    with _staging_folder(store) as folder:
+    with staging_folder(store.paths) as folder:
         count = _stage(folder, writer, records, progress=progress)
         files = sorted(folder.iterdir())
         with progress_bar("loading", len(files), wanted=progress) as advance:
@@ -41,22 +40,6 @@ def load(store: Store, writer: Writer, records: Any, *, progress: bool | None = 
                 del files[:done]
                 advance(done)
     return count
-
-
-@contextmanager
-def _staging_folder(store: Store) -> Iterator[Path]:
-    """A folder of this load's own, gone afterwards."""
-    import shutil
-
-    folder = store.paths.staging / f"load-{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise StoreUnwritableError(f"{store.paths.staging} cannot be made: {error.strerror}") from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stage(folder: Path, writer: Writer, records: Any, *, progress: bool | None) -> int:
