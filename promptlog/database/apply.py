@@ -104,8 +104,10 @@ def apply_records(
         and_then: what belongs into the same transaction.
     """
     has = _count_parts(connection, records)
-    only_requests = has["request"] == has["record"]
-    if only_requests and not _one(connection, "SELECT count(*) FROM removals"):
+    only_requests = has["request"] == has["record"] and not has["removed"]
+    if only_requests and not _one(
+        connection, f"SELECT count(*) FROM removals SEMI JOIN {records} USING (request_id)"
+    ):
         # Most of what is logged is new: inserting it as such takes two thirds of the time. A key that stands there
         # already, or twice in the records, makes DuckDB refuse the whole transaction.
         with suppress(duckdb.ConstraintException):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from promptlog.database.convert import as_pattern
 from promptlog.database.schema import MIGRATIONS, SCHEMA, VERSION
+from promptlog.database.text import as_pattern
 from promptlog.errors import (
     QueryError,
     StoreDamagedError,

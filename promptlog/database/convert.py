@@ -7,9 +7,11 @@ both give the same.
 
 from __future__ import annotations
 
+from promptlog.database.blueprint import blueprint, is_kind
+from promptlog.database.text import literal, quoted
 from promptlog.errors import InvalidInputError
 from promptlog.identifiers import LATEST_US
-from promptlog.models.checks import STATUSES
+from promptlog.models.checks import DEFAULT_SCORE, STATUSES
 from promptlog.settings import MAX_KEY_CHARS, MAX_TAG_CHARS
 
 METADATA_PREFIX = "metadata."
@@ -22,8 +24,17 @@ class Fields:
     made of that, and the first problem of the row.
     """
 
-    def __init__(self, types: dict[str, str]) -> None:
+    def __init__(self, types: dict[str, str], zone: str, *, only_text: bool = False) -> None:
+        """Know the source.
+
+        Args:
+            types: DuckDB's type of each column.
+            zone: the local time zone's name.
+            only_text: the source is a CSV file.
+        """
         self._types = types
+        self._zone = zone
+        self._only_text = only_text
         self._parsed: dict[str, str] = {}  # name -> SQL on the source's columns
         self._problems: list[
             tuple[str, str]
@@ -32,10 +43,10 @@ class Fields:
     def select(self, now_us: int) -> str:
         """Return the SELECT from `source` that gives all fields and `problem`, which is null where there is none."""
         fields = self._fields(now_us)
-        parsed = "".join(f", {sql} AS {_quoted(name)}" for name, sql in self._parsed.items())
-        made = ", ".join(f"{sql} AS {_quoted('=' + name)}" for name, sql in fields.items())
+        parsed = "".join(f", {sql} AS {quoted(name)}" for name, sql in self._parsed.items())
+        made = ", ".join(f"{sql} AS {quoted('=' + name)}" for name, sql in fields.items())
         problem = "CASE " + " ".join(f"WHEN {wrong} THEN {text}" for wrong, text in self._problems) + " END"
-        shown = ", ".join(f"{_quoted('=' + name)} AS {name}" for name in fields)
+        shown = ", ".join(f"{quoted('=' + name)} AS {name}" for name in fields)
         return f"SELECT {shown}, {problem} AS problem FROM (SELECT *, {made} FROM (SELECT *{parsed} FROM source))"
 
     def _fields(self, now_us: int) -> dict[str, str]:
@@ -50,7 +61,7 @@ class Fields:
             "provider": self._text("provider", required=True),
             "model": self._text("model", required=True),
             "api_type": self._text("api_type"),
-            "function_name": f"nullif({self._text('function_name')}, '')",
+            "function_name": f"nullif({self._text('function_name', may_be_empty=True)}, '')",
             "status": self._status(),
             "error_type": self._text("error_type"),
             "error_message": self._text("error_message"),
@@ -78,27 +89,36 @@ class Fields:
     def _parse(self, name: str, sql: str) -> str:
         """Compute something once, and return the name it goes by."""
         self._parsed["~" + name] = sql
-        return _quoted("~" + name)
+        return quoted("~" + name)
 
     def _raw(self, name: str) -> str:
-        return _quoted(name) if name in self._types else "NULL"
+        return quoted(name) if name in self._types else "NULL"
 
     def _is_text(self, name: str) -> bool:
-        return self._types[name] in ("VARCHAR", '"NULL"')
+        return self._types[name] in ("VARCHAR", '"NULL"') or self._types[name].startswith("ENUM")
 
-    def _text(self, name: str, *, required: bool = False) -> str:
-        if name in self._types and not self._is_text(name):
+    def _text(self, name: str, *, required: bool = False, may_be_empty: bool = False) -> str:
+        if name not in self._types:
+            return "NULL::VARCHAR"
+        if not self._is_text(name):
             raise InvalidInputError(f"column {name!r} holds {self._types[name]}; it must be text")
-        if required:
-            self._wrong(f"coalesce({self._raw(name)}, '') = ''", f"'{name} is empty'")
-        return f"{self._raw(name)}::VARCHAR"
+        text = f"{self._raw(name)}::VARCHAR"
+        if not may_be_empty:
+            self._wrong(f"coalesce({text}, '') = ''" if required else f"{text} = ''", f"'{name} is empty'")
+        return text
 
     def _time(self, name: str) -> str:
         raw, kind = self._raw(name), self._types[name]
-        if kind in ("VARCHAR", "DATE") or kind.startswith("TIMESTAMP"):
+        if kind == "VARCHAR":  # without an offset it is UTC, which is this connection's zone
             sql = f"epoch_us(TRY_CAST({raw} AS TIMESTAMPTZ))"
-            if kind == "VARCHAR":  # a CSV file's epoch seconds are text too
+            if self._only_text:  # a CSV file's epoch seconds are text too
                 sql = f"coalesce(TRY_CAST(round(TRY_CAST({raw} AS DOUBLE) * 1e6) AS BIGINT), {sql})"
+        elif kind == "TIMESTAMP WITH TIME ZONE":
+            sql = f"epoch_us({raw})"
+        elif kind == "DATE" or kind.startswith("TIMESTAMP"):  # local time, as a datetime without a zone is
+            sql = f"epoch_us(timezone({literal(self._zone)}, {raw}::TIMESTAMP))"
+        elif kind == "BOOLEAN":
+            raise InvalidInputError(f"column {name!r} holds {kind}; it must be seconds or times")
         else:
             sql = f"TRY_CAST(round({raw} * 1e6::DOUBLE) AS BIGINT)"
         micros = self._parse(name, sql)
@@ -112,6 +132,8 @@ class Fields:
         """A number; NaN is missing, as pandas has it."""
         if name not in self._types:
             return f"NULL::{kind}"
+        if self._types[name] == "BOOLEAN":
+            raise InvalidInputError(f"column {name!r} holds BOOLEAN; it must be numbers")
         raw = self._raw(name)
         as_double = f"TRY_CAST({raw} AS DOUBLE)"
         number = self._parse(name, f"TRY_CAST(CASE WHEN NOT isnan({as_double}) THEN {raw} END AS {kind})")
@@ -154,19 +176,26 @@ class Fields:
         return f"coalesce({status}, 'SUCCESS')"
 
     def _object(self, name: str) -> str:
-        """A JSON object, from its text or from a struct or map."""
+        """A JSON object, from its text or from a struct or map; an empty one is none."""
         if name not in self._types:
             return "NULL::JSON"
         raw = self._raw(name)
-        if not self._is_text(name) and self._types[name] != "JSON":
-            return f"to_json({raw})"
-        parsed = self._parse(name, f"TRY_CAST({raw} AS JSON)")
-        self._wrong(f"{raw} IS NOT NULL AND NOT {_is(parsed, 'OBJECT')}", f"'{name} is no JSON object'")
-        return f"CASE WHEN {_is(parsed, 'OBJECT')} THEN {parsed} END"
+        text = self._is_text(name) or self._types[name] == "JSON"
+        parsed = self._parse(name, f"TRY_CAST({raw} AS JSON)" if text else f"to_json({raw})")
+        self._wrong(f"{raw} IS NOT NULL AND NOT {is_kind(parsed, 'OBJECT')}", f"'{name} is no JSON object'")
+        self._refuse_nan(name, parsed)
+        return f"CASE WHEN {is_kind(parsed, 'OBJECT')} AND {parsed}::VARCHAR <> '{{}}' THEN {parsed} END"
+
+    def _refuse_nan(self, name: str, json: str) -> None:
+        if any(kind in self._types[name] for kind in ("DOUBLE", "FLOAT")):
+            self._wrong(
+                f"regexp_matches({json}::VARCHAR, '[:,\\[](NaN|-?Infinity|nan|-?inf)\\b')",
+                f"'{name} holds a number that is NaN or infinite, which JSON cannot hold'",
+            )
 
     def _scores(self) -> str:
         score = self._number("score", "DOUBLE", most=100)
-        name = f"coalesce({self._text('score_name')}, 'default')"
+        name = f"coalesce({self._text('score_name')}, '{DEFAULT_SCORE}')"
         return f"CASE WHEN {score} IS NOT NULL THEN map([{name}], [{score}]) END"
 
     def _prompt(self) -> str:
@@ -174,12 +203,17 @@ class Fields:
             "name": self._text("prompt_name"),
             "version": self._number("prompt_version_number", "BIGINT", least=1),
             "label": "NULL::VARCHAR",
-            "id": f"{self._raw('prompt_id')}::VARCHAR",
+            "id": self._prompt_id(),
             "variables": self._object("prompt_input_variables"),
         }
         packed = ", ".join(f'"{part}" := {sql}' for part, sql in link.items())
         given = " OR ".join(f"({sql}) IS NOT NULL" for sql in link.values())
         return f"CASE WHEN {given} THEN struct_pack({packed}) END"
+
+    def _prompt_id(self) -> str:
+        if "prompt_id" not in self._types or self._is_text("prompt_id"):
+            return self._text("prompt_id")
+        return f"{self._number('prompt_id', 'BIGINT')}::VARCHAR"
 
     # -- content -----------------------------------------------------------------------------------------------
 
@@ -194,7 +228,8 @@ class Fields:
             return f"CASE WHEN {raw} IS NOT NULL THEN to_json({{'type': 'chat', 'messages': {messages}}}) END"
         if not self._is_text(name):
             json = self._parse(name, f"to_json({raw})")
-            whole = self._parse(f"whole {name}", _blueprint(f"to_json({raw})"))
+            whole = self._parse(f"whole {name}", blueprint(f"to_json({raw})", said=False))
+            self._refuse_nan(name, json)
             self._wrong(f"{raw} IS NOT NULL AND {json} <> 'null' AND {whole} IS NULL", problem)
             return whole
         looks_like_json = f"ltrim({raw})[1] IN ('[', '{{')"
@@ -205,7 +240,7 @@ class Fields:
         )
         return (
             f"CASE WHEN {raw} IS NULL THEN NULL "
-            f"WHEN {looks_like_json} THEN coalesce({_blueprint(json)}, {said}) ELSE {said} END"
+            f"WHEN {looks_like_json} THEN coalesce({blueprint(json, said=True)}, {said}) ELSE {said} END"
         )
 
     # -- metadata and tags -------------------------------------------------------------------------------------
@@ -215,7 +250,7 @@ class Fields:
         if "metadata" in self._types:
             parts.append(self._metadata_column())
         wide = {
-            name.removeprefix(METADATA_PREFIX): _quoted(name)
+            name.removeprefix(METADATA_PREFIX): quoted(name)
             for name in self._types
             if name.startswith(METADATA_PREFIX)
         }
@@ -243,9 +278,11 @@ class Fields:
             )
             return raw
         if kind in ("VARCHAR", "JSON"):
-            json = f"CASE WHEN {_is(f'TRY_CAST({raw} AS JSON)', 'OBJECT')} THEN TRY_CAST({raw} AS JSON) END"
+            json = (
+                f"CASE WHEN {is_kind(f'TRY_CAST({raw} AS JSON)', 'OBJECT')} THEN TRY_CAST({raw} AS JSON) END"
+            )
             self._wrong(
-                f"{raw} IS NOT NULL AND NOT {_is(f'TRY_CAST({raw} AS JSON)', 'OBJECT')}",
+                f"{raw} IS NOT NULL AND NOT {is_kind(f'TRY_CAST({raw} AS JSON)', 'OBJECT')}",
                 "'metadata is no JSON object'",
             )
         elif kind.startswith(("STRUCT", "MAP")):
@@ -274,9 +311,12 @@ class Fields:
         raw, kind = self._raw("tags"), self._types["tags"]
         if kind == "VARCHAR":  # JSON, or one tag
             json = f"TRY_CAST({raw} AS JSON)"
-            sql = f"CASE WHEN {_is(json, 'ARRAY')} THEN TRY_CAST({json} AS VARCHAR[]) WHEN {raw} <> '' THEN [{raw}] END"
-        elif kind in ("VARCHAR[]", '"NULL"', "INTEGER[]") or kind.endswith("NULL[]"):
+            sql = f"CASE WHEN {is_kind(json, 'ARRAY')} THEN TRY_CAST({json} AS VARCHAR[]) WHEN {raw} <> '' THEN [{raw}] END"
+        elif kind in ("VARCHAR[]", '"NULL"') or kind == '"NULL"[]':
             sql = f"{raw}::VARCHAR[]"
+        elif kind == "INTEGER[]":  # what lists without an item come as
+            sql = f"{raw}::VARCHAR[]"
+            self._wrong(f"len({raw}) > 0", "'tags are numbers, not strings'")
         else:
             raise InvalidInputError(f"column 'tags' holds {kind}; it must be lists of text, JSON or one tag")
         tags = self._parse("all tags", sql)
@@ -291,61 +331,7 @@ class Fields:
 _MESSAGE_LISTS = {"STRUCT(roleVARCHAR,contentVARCHAR)[]", "STRUCT(contentVARCHAR,roleVARCHAR)[]"}
 
 
-def _blueprint(json: str) -> str:
-    """SQL for a blueprint of a JSON value; null where it is none, no message and no list of messages."""
-    messages = f"CASE WHEN {_is(json, 'ARRAY')} THEN TRY_CAST({json} AS JSON[]) END"
-    roles = f"len(list_filter({messages}, lambda m: NOT coalesce(json_exists(m, '$.role'), false))) = 0"
-    inner = f"json_extract({json}, '$.messages')"
-    return (
-        f"CASE WHEN {_is(json, 'ARRAY')} THEN "
-        f"CASE WHEN {roles} THEN json_object('type', 'chat', 'messages', {_in_blocks(messages)}) END "
-        f"WHEN NOT {_is(json, 'OBJECT')} THEN NULL "
-        f"WHEN json_extract_string({json}, '$.type') = 'chat' AND json_type({inner}) = 'ARRAY' THEN "
-        f"json_merge_patch({json}, json_object('messages', {_in_blocks(f'TRY_CAST({inner} AS JSON[])')})) "
-        f"WHEN json_extract_string({json}, '$.type') = 'completion' THEN {json} "
-        f"WHEN json_exists({json}, '$.role') "
-        f"THEN json_object('type', 'chat', 'messages', {_in_blocks(f'[{json}]')}) END"
-    )
-
-
-def _in_blocks(messages: str) -> str:
-    """SQL for messages whose content is a list of blocks."""
-    blocks = "json_array(json_object('type', 'text', 'text', json_extract_string(m, '$.content')))"
-    return (
-        f"to_json(list_transform({messages}, lambda m: CASE json_type(m, '$.content') WHEN 'ARRAY' THEN m "
-        f"WHEN 'VARCHAR' THEN json_merge_patch(m, json_object('content', {blocks})) "
-        f"ELSE json_merge_patch(m, json_object('content', json_array())) END))"
-    )
-
-
-def _is(json: str, kind: str) -> str:
-    """SQL for whether JSON is of a kind; what is no JSON is of none."""
-    return f"coalesce(json_type({json}) = '{kind}', false)"
-
-
 def _map_of(columns: dict[str, str]) -> str:
     """SQL for a map of keys to the columns' values, those that are null left out."""
     entries = ", ".join(f"{{'key': {literal(key)}, 'value': {sql}::VARCHAR}}" for key, sql in columns.items())
     return f"map_from_entries(list_filter([{entries}], lambda e: e.value IS NOT NULL))"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def exactly(path: object) -> str:
-    """The arguments that make a reader of DuckDB's read this one file and nothing of its name.
-
-    Letters would stand for others (`*`, `?`, `[`), and a folder called `model=x` would become a column `model`.
-    """
-    return f"{literal(as_pattern(path))}, hive_partitioning = false"
-
-
-def as_pattern(path: object) -> str:
-    """The pattern that this one path matches."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
-
-
-def literal(text: str) -> str:
-    """Text as a literal of SQL, for the statements that take no bound value."""
-    return "'" + text.replace("'", "''") + "'"

@@ -9,7 +9,7 @@ import duckdb
 
 from promptlog.database.apply import RECORD_TYPES, apply_records
 from promptlog.database.connection import our_errors
-from promptlog.database.convert import exactly
+from promptlog.database.text import exactly
 from promptlog.identifiers import LATEST_US
 from promptlog.journal.sweeper import Rejected, keep_rejected
 from promptlog.settings import MAX_LINE_BYTES

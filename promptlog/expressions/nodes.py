@@ -43,10 +43,12 @@ class Condition:
     __slots__ = ()
 
     def __and__(self, other: Condition) -> Condition:
-        return And((self, _checked(other, "&")))
+        mine = self.parts if isinstance(self, And) else (self,)  # flat: hundreds in a row must not nest
+        return And((*mine, _checked(other, "&")))
 
     def __or__(self, other: Condition) -> Condition:
-        return Or((self, _checked(other, "|")))
+        mine = self.parts if isinstance(self, Or) else (self,)
+        return Or((*mine, _checked(other, "|")))
 
     def __invert__(self) -> Condition:
         return Not(self)

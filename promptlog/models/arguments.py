@@ -36,7 +36,7 @@ class RequestArguments(TypedDict):
     prompt_id: NotRequired[str | int | None]
     score_name: NotRequired[str | None]
     api_type: NotRequired[str | None]
-    status: NotRequired[str]
+    status: NotRequired[str | None]
     error_type: NotRequired[str | None]
     error_message: NotRequired[str | None]
     request_id: NotRequired[str | uuid.UUID | None]

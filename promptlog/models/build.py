@@ -49,7 +49,7 @@ def request_record(
     prompt_id: str | int | None = None,
     score_name: str | None = None,
     api_type: str | None = None,
-    status: str = "SUCCESS",
+    status: str | None = "SUCCESS",
     error_type: str | None = None,
     error_message: str | None = None,
     request_id: str | uuid.UUID | None = None,
@@ -77,7 +77,7 @@ def request_record(
         "end_time": end,
         "provider": check_text(provider, "provider"),
         "model": check_text(model, "model"),
-        "status": check_status(status),
+        "status": "SUCCESS" if status is None else check_status(status),
     }
     if input is not None:
         record["input"] = blueprint(input, "user", "input")

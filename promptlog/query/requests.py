@@ -187,15 +187,14 @@ class Requests(Result):
 
     # -- SQL ---------------------------------------------------------------------------------------------------
 
-    def _sql(self) -> tuple[str, list[Any]]:
+    def _sql(self, *, zoned: bool = True) -> tuple[str, list[Any]]:
         question = self._question
         binder = Binder()
         picked = _picked(question, binder)
-        shown, joins = [f"{_framed(name)} AS {name}" for name in question.columns], ""
-        taken = set(question.columns)
+        shown, joins = [f"{_framed(name, zoned=zoned)} AS {name}" for name in question.columns], ""
+        names = _Names(question)
         for number, key in enumerate(question.metadata):
-            name = key if key not in COLUMNS and key not in taken else f"metadata.{key}"
-            taken.add(name)
+            name = names.free(key, "metadata.")
             shown.append(f"m{number}.value AS {_quoted(name)}")
             joins += (
                 f" LEFT JOIN (SELECT request_id, value FROM metadata WHERE key = {binder.bind(key)} "
@@ -208,7 +207,7 @@ class Requests(Result):
             shown.append("coalesce(t.gathered, []) AS tags")
             joins += _joined("tags", "t", "list(tag ORDER BY tag)")
         for number, score_name in enumerate(question.scores):
-            shown.append(f"s{number}.score AS {_quoted(f'score.{score_name}')}")
+            shown.append(f"s{number}.score AS {_quoted(names.free(f'score.{score_name}', 'score.'))}")
             joins += (
                 f" LEFT JOIN (SELECT request_id, score FROM scores WHERE name = {binder.bind(score_name)}) s{number} "
                 f"ON s{number}.request_id = r.request_id"
@@ -254,6 +253,20 @@ class Requests(Result):
             yield Request(**{**row, "metadata": dict(row["metadata"]), "scores": dict(row["scores"])})
 
 
+class _Names:
+    """Gives each added column a name that no other has, letter case aside: frames and DuckDB do not keep it apart."""
+
+    def __init__(self, question: _Question) -> None:
+        whole = {"metadata": question.all_metadata, "tags": question.tags, "scores": question.all_scores}
+        self._taken = {*COLUMNS, *(name for name, shown in whole.items() if shown)}
+
+    def free(self, wanted: str, prefix: str) -> str:
+        while wanted.lower() in self._taken:
+            wanted = prefix + wanted
+        self._taken.add(wanted.lower())
+        return wanted
+
+
 def _picked(question: _Question, binder: Binder) -> str:
     """SQL for the ids of the requests asked for, in order."""
     where = binder.condition(And(question.conditions))
@@ -291,12 +304,12 @@ def _joined(table: str, alias: str, gathered: str) -> str:
     )
 
 
-def _framed(name: str) -> str:
+def _framed(name: str, *, zoned: bool) -> str:
     """A column as frames show it: ids as text, times with their zone."""
     if name == "request_id":
         return "r.request_id::VARCHAR"
     sql = column_sql(name)
-    return f"({sql} AT TIME ZONE 'UTC')" if COLUMNS[name].kind == "time" else sql
+    return f"({sql} AT TIME ZONE 'UTC')" if zoned and COLUMNS[name].kind == "time" else sql
 
 
 def _quoted(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,8 @@ class Result:
         self._store = store
         self._doing = doing
 
-    def _sql(self) -> tuple[str, list[Any]]:
-        """Return the text and the values it binds."""
+    def _sql(self, *, zoned: bool = True) -> tuple[str, list[Any]]:
+        """Return the text and the values it binds; `zoned` times carry their zone, as frames want them."""
         raise NotImplementedError
 
     def df(self) -> pd.DataFrame:
@@ -71,7 +72,7 @@ class Result:
         return self._fetch()[0]
 
     def _fetch(self) -> tuple[list[str], list[tuple[Any, ...]]]:
-        text, values = self._sql()
+        text, values = self._sql(zoned=False)
         with self._store.ask(self._doing) as connection:
             return fetch(connection, text, values)
 
@@ -86,7 +87,7 @@ class SqlResult(Result):
             statements = duckdb.extract_statements(text)
         if len(statements) != 1:
             raise QueryError(f"sql takes exactly one statement, got {len(statements)}")
-        if statements[0].type not in _READS:
+        if statements[0].type not in _READS or not _explains_a_select(statements[0]):
             raise QueryError(
                 f"sql only reads, and this is a statement of type {statements[0].type.name}; write SELECT, or use "
                 f"log_request, track and untrack to change what is stored"
@@ -96,7 +97,7 @@ class SqlResult(Result):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._text!r}: .df(), .pl(), .arrow(), .fetchall() or .dicts()>"
 
-    def _sql(self) -> tuple[str, list[Any]]:
+    def _sql(self, *, zoned: bool = True) -> tuple[str, list[Any]]:  # noqa: ARG002 - the text decides
         return self._text, self._values
 
     def df(self) -> pd.DataFrame:
@@ -145,6 +146,17 @@ def fetch(
             f"SELECT {', '.join(shown)} FROM ({text}\n) AS q({', '.join(columns)})", values
         )
     return names, [tuple(_utc(value) for value in row) for row in cursor.fetchall()]
+
+
+def _explains_a_select(statement: duckdb.Statement) -> bool:
+    """Whether what EXPLAIN explains, and EXPLAIN ANALYZE runs, only reads; true of a statement that is no EXPLAIN."""
+    if statement.type != duckdb.StatementType.EXPLAIN:
+        return True
+    inner = re.sub(r"(?is)^\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", "", statement.query)
+    try:
+        return [found.type for found in duckdb.extract_statements(inner)] == [duckdb.StatementType.SELECT]
+    except duckdb.Error:
+        return False
 
 
 def _without_end(text: str) -> str:

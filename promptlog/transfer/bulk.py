@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from promptlog.database.lease import Store
     from promptlog.journal.writer import Writer
 
-_TABLE_FILES = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}
+_TABLE_FILES = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv"}
 _LINE_FILES = {".jsonl", ".ndjson", ".json"}
 
 

@@ -116,6 +116,23 @@ def test_a_metadata_key_named_as_a_column_is_shown_beside_it(client: PromptLog) 
     )
 
 
+def test_names_never_collide(client: PromptLog) -> None:
+    """Whatever keys are called, each column has a name of its own, in every kind of frame."""
+    client.log_request(**request(metadata={"model": "a", "metadata.model": "b", "tags": "c", "Model": "d"}))
+    question = client.requests.with_metadata("metadata.model", "model", "tags", "Model").with_tags()
+    (row,) = question.dicts()
+    assert sorted(question.df().columns) == sorted(row) == sorted(question.pl().columns)
+    assert {"a", "b", "c", "d"} <= {value for value in row.values() if isinstance(value, str)}
+
+
+def test_hundreds_of_conditions(filled: PromptLog) -> None:
+    """A long chain is flat, and answered."""
+    wanted = meta("user_id") == "u0"
+    for number in range(600):
+        wanted = wanted | (meta("user_id") == f"nobody {number}")
+    assert filled.requests.filter(wanted).count() == 2
+
+
 def test_whole_maps(filled: PromptLog) -> None:
     """Without names, all metadata and all scores stand in one column each."""
     row = filled.requests.with_metadata().with_scores().dicts()[0]

@@ -32,7 +32,7 @@ def test_moments_need_no_further_package(client: PromptLog) -> None:
     "text",
     [
         "DELETE FROM requests", "DROP TABLE requests", "COMMIT; DROP TABLE requests", "SELECT 1; SELECT 2", "",
-        "EXPLAIN ANALYZE DELETE FROM requests", "SET memory_limit = '1GB'", "ATTACH 'other.duckdb'",
+        "EXPLAIN ANALYZE DELETE FROM requests", "EXPLAIN ANALYZE CHECKPOINT", "EXPLAIN ANALYZE COPY (SELECT 1) TO 'x'", "SET memory_limit = '1GB'", "ATTACH 'other.duckdb'",
         "COPY requests TO 'out.csv'", "INSTALL httpfs", "LOAD httpfs", "PRAGMA database_list", "CHECKPOINT",
         "SELECT * FROM read_text('/etc/hostname')", "SELECT * FROM '/etc/hostname'", "SELECT * FROM glob('/etc/*')",
         "SELECT * FROM read_csv('/etc/passwd')", "SELEC 1",
@@ -60,7 +60,15 @@ def test_frames_of_the_caller_are_not_reached(client: PromptLog) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["FROM requests", "WITH a AS (SELECT 1) FROM a", "DESCRIBE requests", "SHOW TABLES", "EXPLAIN SELECT 1"],
+    [
+        "FROM requests",
+        "WITH a AS (SELECT 1) FROM a",
+        "DESCRIBE requests",
+        "SHOW TABLES",
+        "EXPLAIN SELECT 1",
+        "EXPLAIN (FORMAT json) SELECT 1",
+        "explain analyze from requests",
+    ],
 )
 def test_all_ways_to_read_work(text: str, client: PromptLog) -> None:
     """Whatever only reads is answered."""
