@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
+import errno
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from promptlog.context import current_context
-from promptlog.errors import InvalidInputError, NotLoggedWarning
+from promptlog.errors import InvalidInputError, warn_not_logged
 from promptlog.identifiers import new_group_id
 from promptlog.journal.writer import writer_for
 from promptlog.models.build import request_record
@@ -117,7 +117,7 @@ class PromptLog:
                 score, score_name: a number from 0 to 100, and its name, else "default".
                 prompt_name, prompt_version_number, prompt_id, prompt_input_variables: the template it came from.
                 api_type, function_name: text.
-                status: SUCCESS, WARNING or ERROR. error_type, error_message: text.
+                status: SUCCESS, WARNING or ERROR; unless told, ERROR where there is an error. error_type, error_message: text.
                 request_id: a UUID, else a new one. trace_id, span_id: OpenTelemetry's. group_id: an int.
 
         Returns:
@@ -145,11 +145,13 @@ class PromptLog:
         try:
             self._writer.append(body, sync=self._sync)
         except OSError as error:
-            warnings.warn(
-                f"not logged: {self._paths.segments} takes no more ({error.strerror or error}). "
-                f"Free some room, or set PROMPTLOG_PATH to a folder that can be written",
-                NotLoggedWarning,
-                stacklevel=_stacklevel(),
+            way_out = (
+                "free some room"
+                if error.errno in _NO_ROOM
+                else "set PROMPTLOG_PATH to a folder that can be written"
+            )
+            warn_not_logged(
+                f"{self._paths.segments} cannot be written ({error.strerror or error}); {way_out}"
             )
             return False
         return True
@@ -244,12 +246,4 @@ _PROMPTLAYER_KEYWORDS = frozenset(
 )
 
 
-def _stacklevel() -> int:
-    """Return how far up the first frame outside this package is: the line that a warning should name."""
-    import sys
-
-    depth = 1
-    frame = sys._getframe(1)  # noqa: SLF001 - what warnings itself does
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("promptlog"):
-        frame, depth = frame.f_back, depth + 1
-    return depth
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

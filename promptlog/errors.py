@@ -74,9 +74,8 @@ class InvalidRequestIdError(InvalidInputError):
     def foreign(cls, given: object) -> InvalidRequestIdError:
         """An id of another system's making ("chatcmpl-…", 132), or one that is torn."""
         return cls(
-            f"request_id {given!r} is no UUID. Leave it out to be given one, or keep the other system's id as "
-            f"metadata and derive a stable UUID from it: "
-            f"promptlog.foreign_request_id('openai', {str(given)!r})"
+            f"request_id {given!r} is no UUID. Give the whole id that log_request returned; of another system's id "
+            f"promptlog.foreign_request_id('openai', {str(given)!r}) makes one, the same each time"
         )
 
 
@@ -96,13 +95,37 @@ class UnknownColumnError(InvalidInputError, AttributeError):
         """Say which columns come nearest, and that metadata has another door."""
         import difflib
 
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        if name in _ELSEWHERE:
+            return cls(f"requests have no column {name!r}; write {_ELSEWHERE[name]}")
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
         hint = (
             f"did you mean {' or '.join(f'col.{n}' for n in near)}?"
             if near
             else f"columns: {', '.join(known)}."
         )
         return cls(f"requests have no column {name!r}; {hint} For a metadata key write meta({name!r}).")
+
+
+#: What people look for as a column, and where it is.
+_ELSEWHERE = {
+    "metadata": "meta('<key>')",
+    "tag": "tag('<name>')",
+    "tags": "tag('<name>')",
+    "score": "score('<name>')",
+    "scores": "score('<name>')",
+    "price": "col.cost_usd",
+    "cost": "col.cost_usd",
+    "latency": "col.latency_ms",
+    "error": "col.error_message",
+    "id": "col.request_id",
+    "user": "meta('user_id')",
+    "user_id": "meta('user_id')",
+    "session_id": "meta('session_id')",
+    "request_start_time": "col.start_time",
+    "request_end_time": "col.end_time",
+    "prompt_version_number": "col.prompt_version",
+    "prompt_input_variables": "col.input_variables",
+}
 
 
 class QueryError(InvalidInputError):
@@ -123,7 +146,9 @@ class MissingExtraError(PromptLogError, ImportError):
     @classmethod
     def of(cls, package: str, extra: str) -> MissingExtraError:
         """Say what to install."""
-        return cls(f"this needs the package {package!r}: pip install 'promptlog-local[{extra}]'")
+        return cls(
+            f"this needs the package {package!r}: pip install {package} (or all of the extra {extra!r})"
+        )
 
 
 class StoreError(PromptLogError):
@@ -152,3 +177,14 @@ class NotLoggedWarning(RuntimeWarning):
     Turn it into an error where losing a log line is worse than stopping:
     `warnings.simplefilter("error", promptlog.errors.NotLoggedWarning)`.
     """
+
+
+def warn_not_logged(why: str) -> None:
+    """Warn that something could not be written, at the line outside this package that asked for it."""
+    import sys
+    import warnings
+
+    depth, frame = 1, sys._getframe(0)  # noqa: SLF001 - what warnings itself does
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("promptlog"):
+        frame, depth = frame.f_back, depth + 1
+    warnings.warn(f"not logged: {why}", NotLoggedWarning, stacklevel=depth)

@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
+from decimal import Decimal
+from numbers import Integral, Real
 
 from promptlog.errors import InvalidRequestIdError, InvalidTimeError
 
@@ -19,6 +22,15 @@ _FOREIGN = uuid.UUID("5f0cbe1e-7f0a-5d55-9c56-0a1f0f3d5b6e")
 LATEST_US = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 _LATEST_PLAUSIBLE_SECONDS = 1e11  # the year 5138: a larger number of "seconds" is milliseconds
 _MAX_GROUP_BITS = 53  # an integer that JSON readers of every language keep exactly
+
+
+def plain_number(given: object) -> object:
+    """Return a number of numpy's or a Decimal as Python's own; whatever else is given, as it is."""
+    if isinstance(given, int | float | str):
+        return given
+    if isinstance(given, Integral):
+        return int(given)
+    return float(given) if isinstance(given, Real | Decimal) else given
 
 
 class Clock:
@@ -80,13 +92,14 @@ def to_us(given: object, what: str) -> int:
     """Return a moment as microseconds since 1970, UTC.
 
     Args:
-        given: epoch seconds; a `datetime` (one without a zone is local time, as Python has it); or ISO 8601 text
+        given: epoch seconds; a `datetime` or `date` (without a zone it is local time, as Python has it); or ISO 8601 text
             (without an offset it is UTC, as PromptLayer writes it).
         what: the argument's name, for the message.
 
     Raises:
         InvalidTimeError: it is none of these, or lies outside 1970-9999.
     """
+    given = plain_number(given)
     if isinstance(given, float | int) and not isinstance(given, bool):
         if not 0 <= given <= _LATEST_PLAUSIBLE_SECONDS:  # NaN fails this too
             raise InvalidTimeError(
@@ -103,7 +116,12 @@ def to_us(given: object, what: str) -> int:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
     elif isinstance(given, datetime):
-        moment = given
+        try:  # pandas' Timestamp is one too, but refuses astimezone where it has no zone
+            moment = datetime.combine(given.date(), given.time(), given.tzinfo)
+        except ValueError:
+            raise InvalidTimeError(f"{what} {given!r} is no moment") from None
+    elif isinstance(given, date):
+        moment = datetime.combine(given, time_of_day.min)
     else:
         raise InvalidTimeError(
             f"{what} must be epoch seconds, a datetime or ISO 8601 text, got {type(given).__name__}"

@@ -173,7 +173,8 @@ class Fields:
         self._wrong(
             f"{status} NOT IN ({allowed})", f"'status ' || {status} || ' is none of {', '.join(STATUSES)}'"
         )
-        return f"coalesce({status}, 'SUCCESS')"
+        error = f"coalesce({self._raw('error_type')}, {self._raw('error_message')})"
+        return f"coalesce({status}, CASE WHEN {error} IS NULL THEN 'SUCCESS' ELSE 'ERROR' END)"
 
     def _object(self, name: str) -> str:
         """A JSON object, from its text or from a struct or map; an empty one is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import InvalidInputError, UnknownColumnError
@@ -28,12 +29,12 @@ from promptlog.expressions.nodes import (
     Until,
     Value,
 )
-from promptlog.identifiers import parse_request_id, to_us
+from promptlog.identifiers import parse_request_id, plain_number, to_us
 from promptlog.models.checks import check_keys, check_score_name, check_tags
 from promptlog.models.columns import COLUMNS
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _UNITS_US = {"ms": 1e3, "s": 1e6, "m": 60e6, "h": 3600e6, "d": 86_400e6, "w": 604_800e6}
@@ -120,6 +121,7 @@ class Expression:
                 _refuse_surrogates(value, repr(self))
                 return value
             raise InvalidInputError(self._mismatch(value, "text"))
+        value = plain_number(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise InvalidInputError(self._mismatch(value, "a number"))
         if self._kind == "int" and value != int(value):
@@ -209,19 +211,21 @@ def score(name: str = "default") -> Expression:
     return Expression(ScoreOperand(name), "number", f"score({name!r})")
 
 
-def since(when: str | float | datetime) -> Condition:
-    """The request started at or after `when`: a span before now ("7d", "90m"), or a moment."""
+def since(when: str | float | date | timedelta) -> Condition:
+    """The request started at or after `when`: a span before now ("7d", "90m", a timedelta), or a moment."""
     span = _span_us(when)
     return Since(span_us=span) if span is not None else Since(moment=to_us(when, "since"))
 
 
-def until(when: str | float | datetime) -> Condition:
+def until(when: str | float | date | timedelta) -> Condition:
     """The request started before `when`, given as in `since`."""
     span = _span_us(when)
     return Until(span_us=span) if span is not None else Until(moment=to_us(when, "until"))
 
 
 def _span_us(when: object) -> int | None:
+    if isinstance(when, timedelta):
+        return int(when.total_seconds() * 1e6)
     found = _SPAN.fullmatch(when) if isinstance(when, str) else None
     if found is None and isinstance(when, str) and not when[:4].isdigit():
         raise InvalidInputError(

@@ -49,7 +49,7 @@ def request_record(
     prompt_id: str | int | None = None,
     score_name: str | None = None,
     api_type: str | None = None,
-    status: str | None = "SUCCESS",
+    status: str | None = None,
     error_type: str | None = None,
     error_message: str | None = None,
     request_id: str | uuid.UUID | None = None,
@@ -77,7 +77,7 @@ def request_record(
         "end_time": end,
         "provider": check_text(provider, "provider"),
         "model": check_text(model, "model"),
-        "status": "SUCCESS" if status is None else check_status(status),
+        "status": _status(status, error_type or error_message),
     }
     if input is not None:
         record["input"] = blueprint(input, "user", "input")
@@ -121,6 +121,12 @@ def request_record(
             name=prompt_name, version=prompt_version_number, id=prompt_id, variables=prompt_input_variables
         )
     return record
+
+
+def _status(given: str | None, error: object) -> str:
+    if given is not None:
+        return check_status(given)
+    return "ERROR" if error else "SUCCESS"
 
 
 #: Python names this when an argument is missing or unknown, and the user called that one.

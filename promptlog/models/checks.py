@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from promptlog.errors import InvalidInputError, InvalidMetadataError, InvalidScoreError, InvalidTagError
+from promptlog.identifiers import plain_number
 from promptlog.settings import MAX_KEY_CHARS, MAX_TAG_CHARS
 
 STATUSES = ("SUCCESS", "WARNING", "ERROR")
@@ -51,6 +52,7 @@ def check_tags(tags: object) -> list[str]:
 
 def check_score(score: object) -> float:
     """Return a score from 0 to 100."""
+    score = plain_number(score)
     if isinstance(score, bool) or not isinstance(score, int | float):
         raise InvalidScoreError(f"score must be a number from 0 to 100, got {type(score).__name__}")
     if not 0 <= score <= 100:  # noqa: PLR2004 - NaN fails this too
@@ -80,6 +82,7 @@ def check_text(value: object, what: str) -> str:
 
 def check_count(value: object, what: str, least: int = 0) -> int:
     """Return a whole number that is not below `least` and fits 63 bits."""
+    value = plain_number(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidInputError(f"{what} must be an int, got {type(value).__name__}")
     if not least <= value < 1 << 63:
@@ -89,6 +92,7 @@ def check_count(value: object, what: str, least: int = 0) -> int:
 
 def check_cost(value: object) -> float:
     """Return a price in US dollars."""
+    value = plain_number(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInputError(f"price must be a number of US dollars, got {type(value).__name__}")
     if not 0 <= value <= _MOST_USD:  # NaN fails this too
