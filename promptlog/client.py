@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from promptlog.context import current_context
@@ -194,18 +195,21 @@ class PromptLog:
 
         return Requests(self._store)
 
-    def sql(self, text: str, params: list[Any] | tuple[Any, ...] = ()) -> SqlResult:
-        """Ask in SQL: one statement that only reads, with `?` for each of `params`.
+    def sql(self, text: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> SqlResult:
+        """Ask in SQL: one statement that only reads, with `?` for each of `params`, or `$name` for each of a dict.
 
         The tables are requests, metadata, tags, scores, request_prompts and request_groups; their times are UTC.
         No other file can be reached.
 
         Raises:
+            InvalidInputError: `params` is neither a list nor a dict.
             QueryError: it is not exactly one statement, or one that writes, or DuckDB refuses it.
         """
         from promptlog.query.results import SqlResult
 
-        return SqlResult(self._store, text, list(params))
+        if isinstance(params, str | bytes) or not isinstance(params, Sequence | Mapping):
+            raise InvalidInputError(f"params must be a list or a dict of values, got {type(params).__name__}")
+        return SqlResult(self._store, text, dict(params) if isinstance(params, Mapping) else list(params))
 
     def merge(self, *, progress: bool | None = None) -> int:
         """Fold into the tables what is in the journals now, and return how many records that were.

@@ -49,7 +49,7 @@ def run(store: str | None) -> None:
     request = _find(on, client)
     _track(on, client, request)
     _summarise(on, client)
-    _close(on, client.path, request)
+    _close(on, client.path, request, made=store is None)
 
 
 def _log(on: Console, path: Path) -> None:
@@ -166,17 +166,34 @@ def _summarise(on: Console, client: PromptLog) -> None:
     print_on(on, columns, told, indent=3)
 
 
-def _close(on: Console, path: Path, request: Request) -> None:
+def _as_called() -> str:
+    """The command as it can be pasted: by its path where the shell would not find it."""
+    import shutil
+
+    if shutil.which("promptlog"):
+        return "promptlog"
+    called = Path(sys.argv[0])
+    return (
+        shlex.quote(str(called))
+        if called.name == "promptlog"
+        else f"{shlex.quote(sys.executable)} -m promptlog.cli"
+    )
+
+
+def _close(on: Console, path: Path, request: Request, *, made: bool) -> None:
     from rich.text import Text
 
-    _title(on, 5, "It is yours to try; delete the folder when you are done")
+    _title(on, 5, "It is yours to try")
+    me = _as_called()
     for line in (
         f"export PROMPTLOG_PATH={shlex.quote(str(path))}",
-        f"promptlog list --meta user_id={_USER} --show plan",
-        f"promptlog show {request.request_id[:18]}",
-        "promptlog sql \"select value, count(*) from metadata where key = 'plan' group by 1\"",
+        f"{me} list --meta user_id={_USER} --show plan",
+        f"{me} show {request.request_id[:18]}",
+        f"{me} sql \"select value, count(*) from metadata where key = 'plan' group by 1\"",
+        f"rm -r {shlex.quote(str(path.parent))}   # when you are done" if made else "",
     ):
-        on.print(Text(f"   {line}", style="cyan"), soft_wrap=True)
+        if line:
+            on.print(Text(f"   {line}", style="cyan"), soft_wrap=True)
 
 
 def _title(on: Console, number: int, text: str) -> None:

@@ -24,6 +24,7 @@ from pydantic_core import from_json, to_json
 from promptlog.database.connection import FileHeldError, connect, interruptible, our_errors
 from promptlog.database.merge import forget_segments, merge_slice, read_offsets
 from promptlog.database.turns import Turns
+from promptlog.database.waiting import Waiting
 from promptlog.errors import QueryError, StoreBusyError, StoreError, StoreUnwritableError
 from promptlog.journal.locks import FileLock
 from promptlog.journal.processwide import ProcessWide
@@ -227,17 +228,19 @@ class Store:
             if not read_only:
                 self._take_lock(doing, deadline)
             pause = 0.001
+            waiting = Waiting(self.paths)
             while True:
                 try:
                     self._connection = connect(self.paths, read_only=read_only)
                     break
                 except FileHeldError as held:  # the DuckDB shell, say: it knows nothing of our lock
+                    who = f"process {held.pid} ({held.program})" if held.pid else held.program
                     if time.monotonic() > deadline:
-                        pid = f"process {held.pid} " if held.pid else ""
                         raise StoreBusyError(
-                            f"{self.paths.database} was held for {self.busy_timeout:g} s by {pid}({held.program}), "
+                            f"{self.paths.database} was held for {self.busy_timeout:g} s by {who}, "
                             f"which is not promptlog; close it there"
                         ) from None
+                    waiting.say(lambda who=who: f"{who}, which is not promptlog, holds it")  # type: ignore[misc]
                     time.sleep(pause)
                     pause = min(pause * 2, 0.1)
             self._identity = _identity(self.paths.database)
@@ -273,26 +276,31 @@ class Store:
         return writable
 
     def _take_lock(self, doing: str, deadline: float) -> None:
+        waiting = Waiting(self.paths)
         try:
             for lock in (self._queue, self._lock):
                 pause = 0.0005
                 while not lock.try_acquire():
                     if time.monotonic() > deadline:
                         raise self._busy()
+                    waiting.say(self._who_holds_it)
                     time.sleep(pause)
                     pause = min(pause * 1.5, _LONGEST_POLL_S)
         finally:
             self._queue.release()
         self._lock.write_note(to_json({"pid": os.getpid(), "doing": doing}))
 
-    def _busy(self) -> StoreBusyError:
+    def _who_holds_it(self) -> str:
         try:
             note = from_json(self._lock.read_note())
-            holder = f"process {note['pid']} is {note['doing']}"
+            return f"process {note['pid']} is {note['doing']}"
         except (ValueError, KeyError, TypeError):
-            holder = "another process holds it"
+            return "another process holds it"
+
+    def _busy(self) -> StoreBusyError:
         return StoreBusyError(
-            f"{self.paths.database} was busy for {self.busy_timeout:g} s: {holder}. Wait for it, or end it"
+            f"{self.paths.database} was busy for {self.busy_timeout:g} s: {self._who_holds_it()}. "
+            f"Wait for it, or end it"
         )
 
     def _close(self) -> None:

@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from promptlog.errors import InvalidInputError, UnknownColumnError
+from promptlog.errors import ConditionAsBoolError, InvalidInputError, UnknownColumnError
 from promptlog.expressions.nodes import (
     And,
     Cast,
@@ -71,6 +71,14 @@ class Expression:
 
     def __ge__(self, other: Any) -> Condition:
         return self._compare(">=", other)
+
+    def _no_operand(self, other: object) -> NoReturn:
+        raise ConditionAsBoolError(
+            f"{other!r} and {self!r} stand beside & or | without parentheses around their comparisons: "
+            f'write (col.status == "ERROR") & (col.latency_ms > 500)'
+        )
+
+    __and__ = __rand__ = __or__ = __ror__ = _no_operand
 
     def is_in(self, values: Iterable[Any]) -> Condition:
         """It equals one of the values; of none, where there are none."""

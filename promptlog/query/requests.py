@@ -18,7 +18,7 @@ from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
 from promptlog.models.columns import COLUMNS, FRAME_COLUMNS
 from promptlog.query.conditions import Binder, column_sql
-from promptlog.query.results import Result, fetch
+from promptlog.query.results import Result, Values, fetch
 
 if TYPE_CHECKING:
     import uuid
@@ -187,7 +187,7 @@ class Requests(Result):
 
     # -- SQL ---------------------------------------------------------------------------------------------------
 
-    def _sql(self, *, zoned: bool = True) -> tuple[str, list[Any]]:
+    def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:
         question = self._question
         binder = Binder()
         picked = _picked(question, binder)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from promptlog.database.lease import Store
 
+Values = list[Any] | dict[str, Any]
 _READS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
@@ -28,7 +29,7 @@ class Result:
         self._store = store
         self._doing = doing
 
-    def _sql(self, *, zoned: bool = True) -> tuple[str, list[Any]]:
+    def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:
         """Return the text and the values it binds; `zoned` times carry their zone, as frames want them."""
         raise NotImplementedError
 
@@ -80,7 +81,7 @@ class Result:
 class SqlResult(Result):
     """The rows of one SQL statement that only reads."""
 
-    def __init__(self, store: Store, text: str, values: list[Any]) -> None:
+    def __init__(self, store: Store, text: str, values: Values) -> None:
         super().__init__(store, "answering a query in SQL")
         self._values = values
         with our_errors(store.paths):
@@ -97,7 +98,7 @@ class SqlResult(Result):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._text!r}: .df(), .pl(), .arrow(), .fetchall() or .dicts()>"
 
-    def _sql(self, *, zoned: bool = True) -> tuple[str, list[Any]]:  # noqa: ARG002 - the text decides
+    def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:  # noqa: ARG002 - the text decides
         return self._text, self._values
 
     def df(self) -> pd.DataFrame:
@@ -131,7 +132,7 @@ class reading_only:  # noqa: N801 - used as a statement
 
 
 def fetch(
-    connection: duckdb.DuckDBPyConnection, text: str, values: list[Any]
+    connection: duckdb.DuckDBPyConnection, text: str, values: Values
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Return column names and rows as Python's own types."""
     cursor = connection.execute(text, values)
@@ -165,7 +166,7 @@ def _without_end(text: str) -> str:
     return text[: places[-1]] if places and text[places[-1]] == ";" else text
 
 
-def _pandas(connection: duckdb.DuckDBPyConnection, text: str, values: list[Any]) -> pd.DataFrame:
+def _pandas(connection: duckdb.DuckDBPyConnection, text: str, values: Values) -> pd.DataFrame:
     import warnings
 
     with warnings.catch_warnings():

@@ -201,6 +201,12 @@ def test_a_condition_is_no_bool() -> None:
         condition & "x"  # type: ignore[operator]
 
 
+def test_missing_parentheses_are_named() -> None:
+    """`&` binds closer than `==`: Python itself would only say that a str and an Expression do not go together."""
+    with pytest.raises(errors.ConditionAsBoolError, match="without parentheses"):
+        col.model == "gpt-4o" & col.latency_ms  # noqa: B015
+
+
 def test_hasattr_and_copies_of_col_behave() -> None:
     """Tools that look around meet no surprise."""
     import copy

@@ -22,6 +22,14 @@ def test_values_are_bound(client: PromptLog) -> None:
     assert client.sql(text, ["x"]).df()["n"].tolist() == [0]
 
 
+def test_values_have_names_or_places(client: PromptLog) -> None:
+    """A dict is bound by name, a list by place; a text is neither."""
+    assert client.sql("SELECT $n + $m AS x", {"n": 1, "m": 2}).dicts() == [{"x": 3}]
+    assert client.sql("SELECT ? + ? AS x", (1, 2)).df()["x"].tolist() == [3]
+    with pytest.raises(errors.InvalidInputError, match="a list or a dict"):
+        client.sql("SELECT ?", "abc")
+
+
 def test_moments_need_no_further_package(client: PromptLog) -> None:
     """A time with a zone comes as an aware datetime."""
     ((found,),) = client.sql("SELECT TIMESTAMPTZ '2026-01-31 12:00:00+02'").fetchall()
