@@ -228,6 +228,12 @@ class PromptLog:
         with progress_bar("merging", self._store.pending_bytes(), wanted=progress) as advance:
             return self._store.merge(advance)
 
+    def rejected(self) -> int:
+        """Return how many lines of journals no process could read: they are kept in `<path>.journal/rejected/`."""
+        from promptlog.journal.sweeper import count_rejected
+
+        return count_rejected(self._paths)
+
 
 class Group:
     """PromptLayer's groups."""

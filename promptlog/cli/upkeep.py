@@ -8,13 +8,21 @@ from typing import Annotated
 import typer
 
 from promptlog.cli.options import Json, Store, open_client
+from promptlog.cli.screen import note
 from promptlog.cli.text import json_line
 
 
 def merge(store: Store = None, json: Json = False) -> None:
     """Fold the journals into the tables; asking does this by itself."""
-    records = open_client(store).merge()
-    typer.echo(json_line({"merged": records}) if json else f"{records:,} record{_s(records)} merged")
+    client = open_client(store)
+    records, rejected = client.merge(), client.rejected()
+    typer.echo(
+        json_line({"merged": records, "rejected": rejected})
+        if json
+        else f"{records:,} record{_s(records)} merged"
+    )
+    if rejected:
+        note(f"{rejected:,} line{_s(rejected)} could not be read: see {client.path}.journal/rejected/")
 
 
 def import_file(

@@ -61,6 +61,7 @@ class Store:
         self._forking = False
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._offsets: dict[str, int] = {}
+        self._unswept = False
         self._doing = ""
         self._identity = (0, 0)
         self._opened = 0.0
@@ -80,7 +81,8 @@ class Store:
         targets = segment_sizes(self.paths)
         while True:
             with self.lease(doing) as connection:
-                if self._merge_towards(connection, targets):
+                # A store that can only be read is asked as it is. Others have their turn between slices.
+                if not self._lock.held or not self._apply_next(connection, targets)[1]:
                     with our_errors(self.paths):
                         yield connection
                     return
@@ -103,31 +105,24 @@ class Store:
                     raise StoreUnwritableError(
                         f"{self.paths.database} can only be read by this user, so not merged into"
                     )
-                behind = self._behind(targets)
-                found = next_slice(self.paths, self._offsets, only=behind) if behind else None
-                if found is None:
-                    self._sweep(connection)
-                    return applied
-                applied += merge_slice(self.paths, connection, found)
-                self._offsets.update(found.offsets)
-                on_slice(found.bytes)
+                records, size = self._apply_next(connection, targets)
+            if not size:
+                return applied
+            applied += records
+            on_slice(size)
 
-    def _merge_towards(self, connection: duckdb.DuckDBPyConnection, targets: dict[str, int]) -> bool:
-        """Apply one slice, or tell that all of `targets` is applied."""
-        if not self._lock.held:  # a store that can only be read
-            return True
+    def _apply_next(self, connection: duckdb.DuckDBPyConnection, targets: dict[str, int]) -> tuple[int, int]:
+        """Apply one slice of what `targets` holds, and return its records and bytes; no bytes: nothing is left."""
         behind = self._behind(targets)
         found = next_slice(self.paths, self._offsets, only=behind) if behind else None
         if found is None:
-            if behind:
+            if behind or self._unswept:
                 self._sweep(connection)
-            return True
-        merge_slice(self.paths, connection, found)
+            return 0, 0
+        records = merge_slice(self.paths, connection, found)
+        self._unswept = True
         self._offsets.update(found.offsets)
-        if self._behind(targets):
-            return False
-        self._sweep(connection)
-        return True
+        return records, found.bytes
 
     def pending_bytes(self) -> int:
         """Return how many bytes of journal are at most to be applied; what is known of others' work may be old."""
@@ -144,6 +139,7 @@ class Store:
     def _sweep(self, connection: duckdb.DuckDBPyConnection) -> None:
         with our_errors(self.paths):
             gone = sweep(self.paths, self._offsets)
+            self._unswept = False
             if gone:
                 forget_segments(connection, gone)
         for name in gone:

@@ -36,6 +36,7 @@ class Writer:
         self._mutex = threading.RLock()
         self._fd: int | None = None
         self._size = 0
+        self._folders_synced = False
         self._busy = False
         self._spare: Writer | None = None
 
@@ -45,7 +46,7 @@ class Writer:
         When this returns, the line survives the end of the process; with `sync`, of the machine's power too.
 
         Raises:
-            OSError: the line is not written, and no part of it will be read.
+            OSError: the line is not written, and no part of it will be read; or it is, and the disk refused the sync.
         """
         with self._mutex:
             if self._busy:  # a signal handler, in the middle of the call below
@@ -63,7 +64,7 @@ class Writer:
         line = b'{"time":%d,%b\n' % (now, body[1:])
         fd = self._fd
         if fd is None or self._size >= SEGMENT_BYTES or not os.fstat(fd).st_nlink:
-            fd = self._rotate(sync=sync)  # past its size, or somebody deleted the file under us
+            fd = self._rotate()  # past its size, or somebody deleted the file under us
         try:
             written = os.write(fd, line)
             if written != len(line):
@@ -71,6 +72,8 @@ class Writer:
             self._size += written
             if sync:
                 os.fsync(fd)
+                if not self._folders_synced:  # once a segment: a file whose name is lost is lost
+                    self._sync_folders()
         except BaseException:
             self._take_back(fd, line)
             raise
@@ -109,7 +112,7 @@ class Writer:
             fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
 
-    def _rotate(self, *, sync: bool) -> int:
+    def _rotate(self) -> int:
         self._let_go()
         while True:
             path = self._folder / f"{SEGMENT_PREFIX}{secrets.token_hex(12)}{SEGMENT_SUFFIX}"
@@ -122,12 +125,18 @@ class Writer:
             if _lock_newborn(fd, path):
                 break
             os.close(fd)
-        if sync:
-            folder = os.open(self._folder, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
-        self._fd, self._size = fd, 0
+        self._fd, self._size, self._folders_synced = fd, 0, False
         return fd
+
+    def _sync_folders(self) -> None:
+        """Sync the names on the way to the segment: in its folder, the journal's, and the store's."""
+        for folder in (self._folder, self._paths.journal, self._paths.database.parent):
+            fd = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        self._folders_synced = True
 
     def before_fork(self) -> None:
         """Wait for a write in progress."""

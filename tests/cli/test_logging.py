@@ -132,5 +132,5 @@ def test_import(shell: Shell, tmp_path: Path) -> None:
 
 def test_merge(shell: Shell, ids: list[str]) -> None:
     """Merge tells how many records it folded in, and the next one finds none."""
-    assert shell.rows("merge") == [{"merged": len(ids)}]
+    assert shell.rows("merge") == [{"merged": len(ids), "rejected": 0}]
     assert shell.ok("merge") == "0 records merged\n"

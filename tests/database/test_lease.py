@@ -203,9 +203,9 @@ def test_a_question_ends_while_others_log(path: Path) -> None:
         store = client._store
         with store.lease("testing") as connection:
             log(client, 1)
-            assert store._merge_towards(connection, {"v1-swept.jsonl": 100})
+            assert store._apply_next(connection, {"v1-swept.jsonl": 100}) == (0, 0)
             torn = paths_of(path).segments / "v1-torn.jsonl"
             torn.write_bytes(b'{"time":1')
             log(client, 1)
-            assert store._merge_towards(connection, {torn.name: 9})
+            assert store._apply_next(connection, {torn.name: 9}) == (0, 0)
         assert client.requests.count() == 3

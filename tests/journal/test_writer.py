@@ -142,7 +142,7 @@ def test_one_writer_a_store(paths: StorePaths) -> None:
 
 
 def test_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With durability="fsync" each call syncs the segment, the first one its folder too, and logging works."""
+    """With durability="fsync" each call syncs the segment, the first one the folders on the way to it too, and logging works."""
     synced: list[int] = []
     real = os.fsync
 
@@ -153,7 +153,7 @@ def test_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", spy)
     client = PromptLog(tmp_path / "s.duckdb", durability="fsync")
     ids = log(client, 3)
-    assert len(synced) == 4
+    assert len(synced) == 6
     assert client.requests.count() == len(ids)
     client.close()
 
