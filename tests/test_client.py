@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from promptlog import PromptLog, context, errors, foreign_request_id, meta
+from promptlog import PromptLog, col, context, errors, foreign_request_id, meta
 from tests.samples import START, request
 
 if TYPE_CHECKING:
@@ -238,3 +238,37 @@ def test_a_foreign_id_becomes_the_same_uuid_always(client: PromptLog) -> None:
     assert len({first, foreign_request_id("anthropic", "chatcmpl-1"), foreign_request_id("openai", 1)}) == 3
     client.log_request(**request(request_id=first))
     assert client.requests.get(uuid.UUID(first)).request_id == first
+
+
+def test_tracking_what_was_not_logged_warns(client: PromptLog) -> None:
+    """None is the id that log_request returns where the disk refused: the program goes on, and hears of it here."""
+    with pytest.warns(errors.NotLoggedWarning, match="its request was not logged"):
+        assert client.track.metadata(None, {"a": "b"}) is False
+    with pytest.raises(errors.InvalidMetadataError):
+        client.track.metadata(None, {"a": 1})  # type: ignore[dict-item]
+
+
+def test_numbers_and_moments_of_other_packages(client: PromptLog) -> None:
+    """What a frame gives back can be put in again, and compared with."""
+    import numpy as np
+    import pandas as pd
+
+    naive = pd.Timestamp("2026-01-31 12:00")
+    client.log_request(
+        **request(
+            request_start_time=naive, request_end_time=naive, input_tokens=np.int64(7), score=np.float32(3)
+        )
+    )
+    found = client.requests.filter(col.input_tokens > np.int64(6), col.start_time >= naive).first()
+    assert found is not None
+    assert found.start_time == naive.to_pydatetime().astimezone(UTC)
+    assert (found.input_tokens, found.scores) == (7, {"default": 3.0})
+    with pytest.raises(errors.InvalidTimeError):
+        client.log_request(**request(request_start_time=pd.NaT))
+
+
+def test_an_error_is_an_error(client: PromptLog) -> None:
+    """Who says what went wrong need not say that it did; who says otherwise is believed."""
+    client.log_request(**request(error_message="boom"))
+    client.log_request(**request(error_type="PROVIDER_TIMEOUT", status="WARNING"))
+    assert sorted(found.status for found in client.requests) == ["ERROR", "WARNING"]
