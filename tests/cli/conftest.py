@@ -6,14 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from promptlog import PromptLog
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = 1_790_000_000.0
 
@@ -28,6 +26,10 @@ class Shell:
             for name, value in os.environ.items()
             if name not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "PROMPTLOG_PATH"}
         } | {"PROMPTLOG_PATH": str(store), "PYTHONWARNINGS": "error"}
+        # As in an activated environment: what the demo proposes is then `promptlog …`, not a path to this Python.
+        self.env["PATH"] = os.pathsep.join(
+            [str(Path(sys.executable).parent), self.env.get("PATH", os.defpath)]
+        )
 
     def run(self, *arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
