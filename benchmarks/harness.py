@@ -24,7 +24,13 @@ class Row:
     met: bool | None
 
     def __str__(self) -> str:
-        ratio = f"{self.ratio:.2f}x" if self.ratio is not None else "-"
+        ratio = (
+            "-"
+            if self.ratio is None
+            else f"{self.ratio:.2f}x"
+            if self.ratio >= 0.01
+            else f"{self.ratio:.1g}x"
+        )
         verdict = {True: "yes", False: "**no**", None: "-"}[self.met]
         return f"| {self.work} | {self.ours} | {self.baseline} | {ratio} | {self.goal} | {verdict} |"
 
