@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from promptlog.database.lease import Store
+    from promptlog.database.store import Store
     from promptlog.models.arguments import RequestArguments
     from promptlog.query.requests import Requests
     from promptlog.query.results import SqlResult
@@ -180,7 +180,7 @@ class PromptLog:
 
     @property
     def _store(self) -> Store:
-        from promptlog.database.lease import store_for
+        from promptlog.database.store import store_for
 
         store = self.__dict__.get("_store_of")
         if store is None:
@@ -227,6 +227,25 @@ class PromptLog:
 
         with progress_bar("merging", self._store.pending_bytes(), wanted=progress) as advance:
             return self._store.merge(advance)
+
+    def compact(self, *, progress: bool | None = None) -> int:
+        """Sort what look-ups read into one run, and return how many entries of metadata were moved.
+
+        The store keeps look-ups fast by itself; this makes them as fast as they can be, and gives the room of what was
+        replaced back to the file. It works in slices: others log and ask meanwhile, and a crash loses nothing.
+
+        Args:
+            progress: whether to draw a progress bar on stderr; unless told, where that is a terminal.
+
+        Raises:
+            StoreBusyError: another process kept the file for longer than `busy_timeout`.
+            StoreError: the file cannot be opened, made or written.
+        """
+        from promptlog.transfer.progress import progress_bar
+
+        self.merge(progress=progress)
+        with progress_bar("compacting", self._store.entries(), wanted=progress) as advance:
+            return self._store.compact(advance)
 
     def rejected(self) -> int:
         """Return how many lines of journals no process could read: they are kept in `<path>.journal/rejected/`."""

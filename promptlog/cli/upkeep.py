@@ -1,4 +1,4 @@
-"""`merge` and `import`."""
+"""`merge`, `compact` and `import`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,23 @@ def merge(store: Store = None, json: Json = False) -> None:
     )
     if rejected:
         note(f"{rejected:,} line{_s(rejected)} could not be read: see {client.path}.journal/rejected/")
+
+
+def compact(store: Store = None, json: Json = False) -> None:
+    """Sort metadata anew, so that look-ups are as fast as they can be.
+
+    The store keeps itself in order; this goes all the way. Others log and ask meanwhile, and it may be stopped.
+    """
+    client = open_client(store)
+    entries = client.compact()
+    size = client.path.stat().st_size
+    typer.echo(
+        json_line({"moved": entries, "bytes": size})
+        if json
+        else f"{entries:,} entr{'y' if entries == 1 else 'ies'} of metadata moved; the file has {size / 1e6:,.1f} MB"
+        if entries
+        else "Nothing to do: metadata is sorted."
+    )
 
 
 def import_file(

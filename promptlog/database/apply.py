@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from promptlog.database.connection import transaction
+from promptlog.database.metadata import insert_metadata, remove_metadata, replace_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,10 +130,14 @@ def _insert_new(connection: duckdb.DuckDBPyConnection, records: str, has: dict[s
     connection.execute(f"INSERT INTO requests SELECT * FROM ({_ROWS.format(records=records)}){order}")
     for part, (table, select, key, values, _) in _TABLES.items():
         if has[part]:
+            writes = f"{select} FROM {records} WHERE {part} IS NOT NULL"
+            if table == "metadata":
+                insert_metadata(connection, writes, order)
+                continue
             columns = ", ".join((*key, *values))
             connection.execute(
                 f"INSERT INTO {table} ({columns}, updated_at) SELECT {columns}, make_timestamp(time) "
-                f"FROM ({select} FROM {records} WHERE {part} IS NOT NULL){order}"
+                f"FROM ({writes}){order}"
             )
 
 
@@ -145,7 +150,12 @@ def _replace(connection: duckdb.DuckDBPyConnection, records: str, has: dict[str,
     for part, (table, select, key, values, kind) in _TABLES.items():
         if has[part]:
             writes = f"{select} FROM {records} WHERE {part} IS NOT NULL"
-            _upsert(connection, table, writes, key, values, kind, removals=removals)
+            if removals:
+                writes = _not_removed(writes, key[-1], kind)
+            if table == "metadata":
+                replace_metadata(connection, writes)
+            else:
+                _upsert(connection, table, writes, key, values)
     if has["removed"] or has["remove"]:
         _delete_removed(connection, records)
 
@@ -170,17 +180,8 @@ def _upsert(
     writes: str,
     key: tuple[str, ...],
     values: tuple[str, ...],
-    kind: str | None,
-    *,
-    removals: bool,
 ) -> None:
     """Apply writes (key…, values…, time) to a table of (key…, values…, updated_at), in the order of the key."""
-    if removals:
-        own = f"OR (kind = '{kind}' AND r.key = w.{key[-1]} AND removed_at >= make_timestamp(time))"
-        writes = (
-            f"SELECT * FROM ({writes}) w WHERE NOT EXISTS (FROM removals r "
-            f"WHERE r.request_id = w.request_id AND (kind = 'request' {own if kind else ''}))"
-        )
     # DuckDB keeps the first of two rows for one key within a statement, so the greatest is chosen before.
     packed = ", ".join(f"{name} := {name}" for name in ("time", *values))
     columns = ", ".join((*key, *values))
@@ -198,6 +199,15 @@ def _upsert(
         ON CONFLICT DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in (*values, "updated_at"))}
         WHERE {mine} > {theirs}
         """
+    )
+
+
+def _not_removed(writes: str, key: str, kind: str | None) -> str:
+    """Return those of the writes that no removal covers."""
+    own = f"OR (kind = '{kind}' AND r.key = w.{key} AND removed_at >= make_timestamp(time))" if kind else ""
+    return (
+        f"SELECT * FROM ({writes}) w WHERE NOT EXISTS "
+        f"(FROM removals r WHERE r.request_id = w.request_id AND (kind = 'request' {own}))"
     )
 
 
@@ -266,14 +276,21 @@ def _removals_in(records: str) -> str:
 def _delete_removed(connection: duckdb.DuckDBPyConnection, records: str) -> None:
     """Delete what the removals in these records cover. What was written later is not covered."""
     here = f"SELECT DISTINCT request_id, kind, key FROM ({_removals_in(records)})"
+    remove_metadata(
+        connection,
+        f"SELECT request_id, key, value FROM metadata m JOIN removals r USING (request_id, key) "
+        f"SEMI JOIN ({here}) USING (request_id, kind, key) WHERE kind = 'metadata' AND m.updated_at <= r.removed_at "
+        f"UNION SELECT request_id, key, value FROM metadata "
+        f"WHERE request_id IN (SELECT request_id FROM {records} WHERE kind = 'remove')",
+    )
     for table, _, key, _, kind in _TABLES.values():
-        if kind:
+        if kind and table != "metadata":
             connection.execute(
                 f"DELETE FROM {table} t USING (SELECT r.* FROM removals r SEMI JOIN ({here}) USING (request_id, kind, key) "
                 f"WHERE kind = '{kind}') r "
                 f"WHERE t.request_id = r.request_id AND t.{key[1]} = r.key AND t.updated_at <= r.removed_at"
             )
-    for table in ("requests", "conflicts", *(table for table, *_ in _TABLES.values())):
+    for table in ("requests", "conflicts", *(table for table, *_ in _TABLES.values() if table != "metadata")):
         connection.execute(
             f"DELETE FROM {table} WHERE request_id IN (SELECT request_id FROM {records} WHERE kind = 'remove')"
         )

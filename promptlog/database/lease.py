@@ -11,7 +11,6 @@ that somebody waits, and stands in line behind him for its next slice.
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import os
 import threading
@@ -21,20 +20,16 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import from_json, to_json
 
-from promptlog.database.connection import FileHeldError, connect, interruptible, our_errors
-from promptlog.database.merge import forget_segments, merge_slice, read_offsets
+from promptlog.database.connection import FileHeldError, connect, interruptible
 from promptlog.database.turns import Turns
 from promptlog.database.waiting import Waiting
 from promptlog.errors import QueryError, StoreBusyError, StoreError, StoreUnwritableError
 from promptlog.journal.locks import FileLock
-from promptlog.journal.processwide import ProcessWide
-from promptlog.journal.reader import next_slice, pending_bytes, segment_sizes
 from promptlog.journal.staging import clear_staging
-from promptlog.journal.sweeper import sweep
 from promptlog.settings import BUSY_TIMEOUT_S, IDLE_S, StorePaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import duckdb
@@ -44,8 +39,8 @@ _LONGEST_POLL_S = 0.01
 _FORK_WAIT_S = 10.0  # a fork waits so long for a question in another thread; a slice takes a second at most
 
 
-class Store:
-    """One process's share of a store. There is one for each real path in a process: see `store_for`."""
+class Lease:
+    """One process's hold on a store's file; there is one for each real path in a process."""
 
     def __init__(self, paths: StorePaths) -> None:
         self.paths = paths
@@ -60,90 +55,11 @@ class Store:
         self._holder: int | None = None  # the thread that has the lease
         self._forking = False
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._offsets: dict[str, int] = {}
-        self._unswept = False
         self._doing = ""
         self._identity = (0, 0)
         self._opened = 0.0
         self._used = 0.0
         self._warden: threading.Thread | None = None
-
-    # -- asking ------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def ask(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Give a connection to tables that hold all that was logged, by any process, before this call.
-
-        Raises:
-            StoreBusyError: another process kept the file beyond the timeout.
-            StoreError: the file cannot be opened or made.
-        """
-        targets = segment_sizes(self.paths)
-        while True:
-            with self.lease(doing) as connection:
-                # A store that can only be read is asked as it is. Others have their turn between slices.
-                if not self._lock.held or not self._apply_next(connection, targets)[1]:
-                    with our_errors(self.paths):
-                        yield connection
-                    return
-
-    def merge(self, on_slice: Callable[[int], object] = lambda _: None) -> int:
-        """Fold into the tables what is in the journal now; return the records applied.
-
-        Args:
-            on_slice: called after each transaction with the bytes applied by it.
-
-        Raises:
-            StoreBusyError: another process kept the file beyond the timeout.
-            StoreError: the file cannot be opened, made or written.
-        """
-        targets = segment_sizes(self.paths)
-        applied = 0
-        while True:
-            with self.lease("merging the journal") as connection:
-                if not self._lock.held:
-                    raise StoreUnwritableError(
-                        f"{self.paths.database} can only be read by this user, so not merged into"
-                    )
-                records, size = self._apply_next(connection, targets)
-            if not size:
-                return applied
-            applied += records
-            on_slice(size)
-
-    def _apply_next(self, connection: duckdb.DuckDBPyConnection, targets: dict[str, int]) -> tuple[int, int]:
-        """Apply one slice of what `targets` holds, and return its records and bytes; no bytes: nothing is left."""
-        behind = self._behind(targets)
-        found = next_slice(self.paths, self._offsets, only=behind) if behind else None
-        if found is None:
-            if behind or self._unswept:
-                self._sweep(connection)
-            return 0, 0
-        records = merge_slice(self.paths, connection, found)
-        self._unswept = True
-        self._offsets.update(found.offsets)
-        return records, found.bytes
-
-    def pending_bytes(self) -> int:
-        """Return how many bytes of journal are at most to be applied; what is known of others' work may be old."""
-        return pending_bytes(self.paths, self._offsets)
-
-    def _behind(self, targets: dict[str, int]) -> set[str]:
-        """Return the segments that may hold what is to be applied still.
-
-        One that another process applied and swept meanwhile stays among them, and so does a torn line: they give no
-        slice. Reading any other segment instead would never end while others log.
-        """
-        return {name for name, size in targets.items() if self._offsets.get(name, 0) < size}
-
-    def _sweep(self, connection: duckdb.DuckDBPyConnection) -> None:
-        with our_errors(self.paths):
-            gone = sweep(self.paths, self._offsets)
-            self._unswept = False
-            if gone:
-                forget_segments(connection, gone)
-        for name in gone:
-            self._offsets.pop(name, None)
 
     # -- the lease ---------------------------------------------------------------------------------------------
 
@@ -243,13 +159,14 @@ class Store:
             self._opened = time.monotonic()
             if not read_only:
                 clear_staging(self.paths)
-                with our_errors(self.paths):
-                    self._offsets = read_offsets(self._connection)
-                self._sweep(self._connection)
+                self._opened_to_write(self._connection)
                 self._watch()
         except BaseException:
             self._close()
             raise
+
+    def _opened_to_write(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Read what others have done since this process last had the file."""
 
     def _make_folders(self) -> bool:
         """Make what stands beside the database; False where this user may only read.
@@ -380,15 +297,3 @@ class Store:
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-_stores = ProcessWide(Store)
-
-#: This process's one share of a store.
-store_for = _stores.of
-
-
-@atexit.register
-def _close_all() -> None:
-    for store in _stores.all():
-        store.close()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from promptlog.database.apply import RECORD_TYPES, apply_records
+from promptlog.database.compaction import tidy
 from promptlog.database.connection import interruptible, our_errors
 from promptlog.database.convert import METADATA_PREFIX, Fields
 from promptlog.database.merge import read_records
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from promptlog.database.lease import Store
+    from promptlog.database.store import Store
 
 _SLICE_ROWS = 16_384
 _FILES_AT_ONCE = 2  # what a transaction of well below a second applies
@@ -57,6 +58,7 @@ def apply_staged(store: Store, files: list[Path]) -> int:
             )
             connection.execute(f"CREATE OR REPLACE TEMP VIEW staged AS {parts}")
         apply_records(connection, "records" if lines else "staged")
+        tidy(connection)
     return len(taken)
 
 

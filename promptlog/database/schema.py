@@ -4,14 +4,45 @@ History
 -------
 1   requests; metadata, tags, scores, request_prompts and request_groups beside them; removals; conflicts; journal
     offsets.
+2   metadata_by_value, the copy of metadata that look-ups read, its runs and its compaction.
 """
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
+
+#: The table from which the values of one key are read.
+BY_VALUE = "metadata_by_value"
+
+_BY_VALUE = """
+-- Metadata once more, clustered by key and value, so that zone maps find a rare value as an index would. Every write
+-- of metadata changes both in one transaction. The hash stands before the value in the order because zone maps know
+-- only the first eight bytes of a text, and many values ("https://…") share those.
+CREATE TABLE metadata_by_value (
+    key        VARCHAR NOT NULL,
+    value_hash UINTEGER NOT NULL,      -- the lowest 32 bits of the value's MD5
+    value      VARCHAR NOT NULL,
+    request_id UUID NOT NULL,
+    run        INTEGER NOT NULL        -- each run is sorted by (key, value_hash, request_id); run 0 is in order of arrival
+);
+
+-- The runs, and how many entries were written to each at most; what was replaced since is still counted.
+CREATE TABLE metadata_runs (
+    run     INTEGER NOT NULL,
+    entries BIGINT NOT NULL
+);
+
+-- One row while runs are being joined, a range of the order after the other: so any process can go on with it.
+CREATE TABLE metadata_compaction (
+    sources INTEGER[] NOT NULL,        -- the runs that are joined
+    target  INTEGER NOT NULL,          -- into this one
+    bounds  STRUCT(key VARCHAR, value_hash UINTEGER, request_id UUID)[] NOT NULL,  -- where a range ends and the next begins
+    done    INTEGER NOT NULL           -- ranges that are in the target
+);
+"""
 
 #: Times are UTC, microseconds, in TIMESTAMP without a zone: no statement depends on a session's zone.
-SCHEMA = """
+SCHEMA = f"""
 -- One row: which version of the schema this file has.
 CREATE TABLE promptlog_schema (version INTEGER NOT NULL);
 
@@ -48,6 +79,7 @@ CREATE TABLE metadata (
     PRIMARY KEY (request_id, key)
 );
 
+{_BY_VALUE}
 -- Labels from a small set.
 CREATE TABLE tags (
     request_id UUID NOT NULL,
@@ -108,4 +140,12 @@ CREATE TABLE journal_offsets (
 
 #: Steps to a version from the one before it, each run in one transaction with its record. Tests hold that a file
 #: of version 1, migrated, has the tables that SCHEMA makes.
-MIGRATIONS: dict[int, str] = {}
+MIGRATIONS: dict[int, str] = {
+    2: f"""
+{_BY_VALUE}
+INSERT INTO metadata_by_value
+SELECT key, (md5_number_lower(value) % 4294967296)::UINTEGER AS value_hash, value, request_id, 1 FROM metadata
+ORDER BY key, value_hash, request_id;
+INSERT INTO metadata_runs SELECT 1, count(*) FROM metadata;
+""",
+}

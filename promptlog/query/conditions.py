@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from typing import Any, assert_never
 
+from promptlog.database.metadata import value_hash
+from promptlog.database.schema import BY_VALUE
 from promptlog.expressions import nodes
 from promptlog.models.columns import COLUMNS
 
@@ -68,13 +70,17 @@ class Binder:
                 return f"NOT {self.condition(part)}"
             case nodes.Comparison(left, operator, right):
                 return self._where(
-                    left, lambda sql: f"{sql} {_SQL_OPERATORS[operator]} {self._value(left, right)}"
+                    left,
+                    lambda sql: f"{sql} {_SQL_OPERATORS[operator]} {self._value(left, right)}",
+                    equal_to=(right,) if operator == "==" else (),
                 )
             case nodes.IsIn(left, values):
                 if not values:
                     return "false"
                 return self._where(
-                    left, lambda sql: f"{sql} IN ({', '.join(self._value(left, v) for v in values)})"
+                    left,
+                    lambda sql: f"{sql} IN ({', '.join(self._value(left, v) for v in values)})",
+                    equal_to=values,
                 )
             case nodes.Contains(left, part):
                 return self._where(left, lambda sql: f"contains({sql}, {self.bind(part)})")
@@ -100,8 +106,14 @@ class Binder:
             return f"make_timestamp({self.bind(value)}::BIGINT)"
         return self.bind(value) + ("::UUID" if kind == "id" else "")
 
-    def _where(self, operand: nodes.Operand, predicate: Any) -> str:
-        """Return the predicate on an operand; where that stands in a table beside, on the requests it is true of."""
+    def _where(self, operand: nodes.Operand, predicate: Any, equal_to: tuple[nodes.Value, ...] = ()) -> str:
+        """Return the predicate on an operand; where that stands in a table beside, on the requests it is true of.
+
+        Args:
+            operand: what is asked about.
+            predicate: makes SQL of the operand's SQL.
+            equal_to: the values one of which it must equal; empty where it is no such predicate.
+        """
         match operand:
             case nodes.ColumnOperand(name):
                 column = COLUMNS[name]
@@ -111,8 +123,12 @@ class Binder:
                 return f"r.request_id IN (SELECT request_id FROM {column.table} WHERE {predicate(inside)})"
             case nodes.MetaOperand(key, cast):
                 # The placeholder of the key comes first in the text, so it is bound first.
-                where = f"key = {self.bind(key)} AND {predicate(_CASTS[cast])}"
-                return f"r.request_id IN (SELECT request_id FROM metadata WHERE {where})"
+                hashed = (
+                    ", ".join(str(value_hash(str(value))) for value in equal_to) if cast == "text" else ""
+                )
+                hashes = f"value_hash IN ({hashed}) AND " if hashed else ""
+                where = f"key = {self.bind(key)} AND {hashes}{predicate(_CASTS[cast])}"
+                return f"r.request_id IN (SELECT request_id FROM {BY_VALUE} WHERE {where})"
             case nodes.ScoreOperand(name):
                 where = f"name = {self.bind(name)} AND {predicate('score')}"
                 return f"r.request_id IN (SELECT request_id FROM scores WHERE {where})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import (
@@ -13,18 +13,22 @@ from promptlog.errors import (
     RequestNotFoundError,
     UnknownColumnError,
 )
-from promptlog.expressions.nodes import And, ColumnOperand, Condition
+from promptlog.expressions.nodes import ColumnOperand, Condition
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
-from promptlog.models.columns import COLUMNS, FRAME_COLUMNS
+from promptlog.models.columns import COLUMNS
 from promptlog.query.conditions import Binder, column_sql
+from promptlog.query.planner import among
+from promptlog.query.question import Question, as_sql, find, joined, narrowed, planned, where_sql
 from promptlog.query.results import Result, Values, fetch
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterator
 
-    from promptlog.database.lease import Store
+    import duckdb
+
+    from promptlog.database.store import Store
     from promptlog.expressions.face import Expression
     from promptlog.models.request import Request
 
@@ -34,21 +38,6 @@ _WHOLE_COLUMNS = tuple(name for name in COLUMNS if name not in {"input_text", "o
 _JSON_COLUMNS = ("input", "output", "parameters", "input_variables")
 
 
-@dataclass(frozen=True)
-class _Question:
-    """What was asked so far."""
-
-    conditions: tuple[Condition, ...] = ()
-    order: tuple[tuple[str, bool], ...] = (("start_time", True),)  # column, descending
-    limit: int | None = None
-    columns: tuple[str, ...] = FRAME_COLUMNS
-    metadata: tuple[str, ...] = ()
-    all_metadata: bool = False
-    tags: bool = False
-    scores: tuple[str, ...] = ()
-    all_scores: bool = False
-
-
 class Requests(Result):
     """Requests, newest first unless sorted. Each method returns a new one; nothing runs before an end is called.
 
@@ -56,9 +45,9 @@ class Requests(Result):
     which gives `Request` models.
     """
 
-    def __init__(self, store: Store, question: _Question | None = None) -> None:
+    def __init__(self, store: Store, question: Question | None = None) -> None:
         super().__init__(store)
-        self._question = question or _Question()
+        self._question = question or Question()
 
     def _with(self, **changes: Any) -> Requests:
         return Requests(self._store, replace(self._question, **changes))
@@ -125,17 +114,19 @@ class Requests(Result):
     def count(self) -> int:
         """Return the number of requests."""
         binder = Binder()
-        picked = _picked(self._question, binder)
         with self._store.ask(self._doing) as connection:
-            row = connection.execute(f"SELECT count(*) FROM ({picked})", binder.values).fetchone()
+            question = narrowed(connection, self._question)
+            limit = f" LIMIT {question.limit}" if question.limit is not None else ""
+            text = (
+                f"SELECT count(*) FROM (SELECT 1 FROM requests r WHERE {where_sql(question, binder)}{limit})"
+            )
+            row = connection.execute(text, binder.values).fetchone()
         return int(row[0]) if row else 0
 
     def ids(self) -> list[str]:
         """Return the ids, in order."""
-        binder = Binder()
-        text = f"SELECT request_id::VARCHAR FROM ({_picked(self._question, binder)})"
         with self._store.ask(self._doing) as connection:
-            return [row[0] for row in connection.execute(text, binder.values).fetchall()]
+            return find(connection, narrowed(connection, self._question))
 
     def first(self) -> Request | None:
         """Return the first request whole, or None where there is none."""
@@ -188,39 +179,10 @@ class Requests(Result):
     # -- SQL ---------------------------------------------------------------------------------------------------
 
     def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:
-        question = self._question
-        binder = Binder()
-        picked = _picked(question, binder)
-        shown, joins = [f"{_framed(name, zoned=zoned)} AS {name}" for name in question.columns], ""
-        names = _Names(question)
-        for number, key in enumerate(question.metadata):
-            name = names.free(key, "metadata.")
-            shown.append(f"m{number}.value AS {_quoted(name)}")
-            joins += (
-                f" LEFT JOIN (SELECT request_id, value FROM metadata WHERE key = {binder.bind(key)} "
-                f"AND request_id IN (SELECT request_id FROM picked)) m{number} ON m{number}.request_id = r.request_id"
-            )
-        if question.all_metadata:
-            shown.append("coalesce(m.gathered, map()) AS metadata")
-            joins += _joined("metadata", "m", "map_from_entries(list((key, value) ORDER BY key))")
-        if question.tags:
-            shown.append("coalesce(t.gathered, []) AS tags")
-            joins += _joined("tags", "t", "list(tag ORDER BY tag)")
-        for number, score_name in enumerate(question.scores):
-            shown.append(f"s{number}.score AS {_quoted(names.free(f'score.{score_name}', 'score.'))}")
-            joins += (
-                f" LEFT JOIN (SELECT request_id, score FROM scores WHERE name = {binder.bind(score_name)}) s{number} "
-                f"ON s{number}.request_id = r.request_id"
-            )
-        if question.all_scores:
-            shown.append("coalesce(s.gathered, map()) AS scores")
-            joins += _joined("scores", "s", "map_from_entries(list((name, score) ORDER BY name))")
-        order = ", ".join(_order(question.order))
-        return (
-            f"WITH picked AS MATERIALIZED ({picked}) SELECT {', '.join(shown)} FROM requests r "
-            f"SEMI JOIN picked USING (request_id) {_beside(question)}{joins} ORDER BY {order}",
-            binder.values,
-        )
+        return as_sql(self._question, zoned=zoned)
+
+    def _sql_on(self, connection: duckdb.DuckDBPyConnection, *, zoned: bool = True) -> tuple[str, Values]:
+        return as_sql(planned(connection, self._question), zoned=zoned)
 
     def _read(self, ids: list[str]) -> Iterator[Request]:
         if not ids:
@@ -231,17 +193,19 @@ class Requests(Result):
             "r.request_id::VARCHAR AS request_id" if name == "request_id" else f"{column_sql(name)} AS {name}"
             for name in _WHOLE_COLUMNS
         )
+        binder = Binder()
         text = (
-            f"WITH picked AS (SELECT unnest(?::UUID[]) AS request_id) SELECT {columns}, "
+            f"WITH picked AS MATERIALIZED (SELECT unnest({binder.bind(ids)}::UUID[]) AS request_id) SELECT {columns}, "
             f"coalesce(m.gathered, []) AS metadata, coalesce(t.gathered, []) AS tags, coalesce(s.gathered, []) AS scores "
-            f"FROM requests r SEMI JOIN picked USING (request_id) LEFT JOIN request_prompts p USING (request_id) "
+            f"FROM requests r LEFT JOIN request_prompts p USING (request_id) "
             f"LEFT JOIN request_groups g USING (request_id)"
-            + _joined("metadata", "m", "list([key, value] ORDER BY key)")
-            + _joined("tags", "t", "list(tag ORDER BY tag)")
-            + _joined("scores", "s", "list((name, score) ORDER BY name)")
+            + joined("metadata", "m", "list([key, value] ORDER BY key)")
+            + joined("tags", "t", "list(tag ORDER BY tag)")
+            + joined("scores", "s", "list((name, score) ORDER BY name)")
+            + f" WHERE {among(ids, binder, whole_rows=True)}"
         )
         with self._store.ask(self._doing) as connection:
-            names, rows = fetch(connection, text, [ids])
+            names, rows = fetch(connection, text, binder.values)
         found = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
         for request_id in ids:
             row = found.get(request_id)
@@ -251,69 +215,6 @@ class Requests(Result):
                 # The standard library's reader: pydantic's stops at 200 levels, and its writer takes more.
                 row[name] = json.loads(row[name]) if row[name] is not None else None
             yield Request(**{**row, "metadata": dict(row["metadata"]), "scores": dict(row["scores"])})
-
-
-class _Names:
-    """Gives each added column a name that no other has, letter case aside: frames and DuckDB do not keep it apart."""
-
-    def __init__(self, question: _Question) -> None:
-        whole = {"metadata": question.all_metadata, "tags": question.tags, "scores": question.all_scores}
-        self._taken = {*COLUMNS, *(name for name, shown in whole.items() if shown)}
-
-    def free(self, wanted: str, prefix: str) -> str:
-        while wanted.lower() in self._taken:
-            wanted = prefix + wanted
-        self._taken.add(wanted.lower())
-        return wanted
-
-
-def _picked(question: _Question, binder: Binder) -> str:
-    """SQL for the ids of the requests asked for, in order."""
-    where = binder.condition(And(question.conditions))
-    names = {name for name, _ in question.order}
-    beside = _beside_tables({COLUMNS[name].table for name in names})
-    limit = f" LIMIT {question.limit}" if question.limit is not None else ""
-    return f"SELECT r.request_id FROM requests r{beside} WHERE {where} ORDER BY {', '.join(_order(question.order))}{limit}"
-
-
-def _order(order: tuple[tuple[str, bool], ...]) -> list[str]:
-    ways = [f"{column_sql(name)} {'DESC' if down else 'ASC'} NULLS LAST" for name, down in order]
-    return [*ways, f"r.request_id {'DESC' if order and order[-1][1] else 'ASC'}"]
-
-
-def _beside(question: _Question) -> str:
-    return _beside_tables(
-        {COLUMNS[name].table for name in (*question.columns, *(name for name, _ in question.order))}
-    )
-
-
-def _beside_tables(tables: set[str]) -> str:
-    joins = {"request_prompts": "p", "request_groups": "g"}
-    return "".join(
-        f" LEFT JOIN {table} {alias} ON {alias}.request_id = r.request_id"
-        for table, alias in joins.items()
-        if table in tables
-    )
-
-
-def _joined(table: str, alias: str, gathered: str) -> str:
-    return (
-        f" LEFT JOIN (SELECT request_id, {gathered} AS gathered FROM {table} "
-        f"WHERE request_id IN (SELECT request_id FROM picked) GROUP BY request_id) {alias} "
-        f"ON {alias}.request_id = r.request_id"
-    )
-
-
-def _framed(name: str, *, zoned: bool) -> str:
-    """A column as frames show it: ids as text, times with their zone."""
-    if name == "request_id":
-        return "r.request_id::VARCHAR"
-    sql = column_sql(name)
-    return f"({sql} AT TIME ZONE 'UTC')" if zoned and COLUMNS[name].kind == "time" else sql
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _column_name(given: object) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from promptlog.database.lease import Store
+    from promptlog.database.store import Store
 
 Values = list[Any] | dict[str, Any]
 _READS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
@@ -33,11 +33,20 @@ class Result:
         """Return the text and the values it binds; `zoned` times carry their zone, as frames want them."""
         raise NotImplementedError
 
+    def _sql_on(
+        self,
+        connection: duckdb.DuckDBPyConnection,  # noqa: ARG002 - for those that look first
+        *,
+        zoned: bool = True,
+    ) -> tuple[str, Values]:
+        """Return text and values as they are best asked of what the tables hold now."""
+        return self._sql(zoned=zoned)
+
     def df(self) -> pd.DataFrame:
         """Return a pandas data frame."""
         _need("pandas")
-        text, values = self._sql()
         with self._store.ask(self._doing) as connection:
+            text, values = self._sql_on(connection)
             return _pandas(connection, text, values)
 
     def pl(self) -> pl.DataFrame:
@@ -52,8 +61,8 @@ class Result:
     def arrow(self) -> pa.Table:
         """Return an Arrow table."""
         _need("pyarrow")
-        text, values = self._sql()
         with self._store.ask(self._doing) as connection:
+            text, values = self._sql_on(connection)
             return connection.sql(text, params=values).to_arrow_table()
 
     def fetchall(self) -> list[tuple[Any, ...]]:
@@ -73,8 +82,8 @@ class Result:
         return self._fetch()[0]
 
     def _fetch(self) -> tuple[list[str], list[tuple[Any, ...]]]:
-        text, values = self._sql(zoned=False)
         with self._store.ask(self._doing) as connection:
+            text, values = self._sql_on(connection, zoned=False)
             return fetch(connection, text, values)
 
 

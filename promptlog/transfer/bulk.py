@@ -22,7 +22,7 @@ from promptlog.settings import SLICE_BYTES
 from promptlog.transfer.progress import progress_bar
 
 if TYPE_CHECKING:
-    from promptlog.database.lease import Store
+    from promptlog.database.store import Store
     from promptlog.journal.writer import Writer
 
 _TABLE_FILES = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv"}

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from promptlog import PromptLog, errors
-from promptlog.database.lease import store_for
+from promptlog.database.store import store_for
 from promptlog.settings import store_paths
 from tests.samples import request
 

@@ -38,7 +38,7 @@ hear()
 """
 
 LEASE = """
-from promptlog.database.lease import store_for
+from promptlog.database.store import store_for
 from promptlog.settings import store_paths
 with store_for(store_paths(ARGS[0])).lease("painting the shed"):
     say("open")

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from promptlog.database import compaction
 from promptlog.database.connection import connect
 from promptlog.database.merge import merge_slice, read_offsets
 from promptlog.journal import reader
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 TABLES = (
     "requests",
     "metadata",
+    "metadata_by_value",
     "tags",
     "scores",
     "request_prompts",
@@ -46,7 +48,7 @@ class Bench:
 
     def empty(self) -> None:
         """Leave nothing of what was merged, logged or rejected."""
-        for table in (*TABLES, "journal_offsets"):
+        for table in (*TABLES, "metadata_runs", "metadata_compaction", "journal_offsets"):
             self.connection.execute(f"DELETE FROM {table}")
         for folder in (self.paths.segments, self.paths.rejected):
             for path in folder.glob("*"):
@@ -72,11 +74,25 @@ class Bench:
         assert read_offsets(self.connection) == offsets
         return count
 
+    def compact(self, slices: int) -> None:
+        """Go on with joining runs, or begin to, in slices of two entries."""
+        with (
+            mock.patch.object(compaction, "_SLICE_ENTRIES", 2),
+            mock.patch.object(compaction, "_SAMPLE_PERCENT", 100),
+        ):
+            if compaction.go_on(self.connection) is None:
+                compaction.begin(self.connection)
+            for _ in range(slices):
+                compaction.go_on(self.connection)
+
     def contents(self) -> Contents:
         """Return the rows of all tables."""
         found = {}
         for table in TABLES:
-            rows = self.connection.execute(f"SELECT * FROM {table}").fetchall()
+            columns = (
+                "* EXCLUDE (run)" if table == "metadata_by_value" else "*"
+            )  # where an entry stands is no matter
+            rows = self.connection.execute(f"SELECT {columns} FROM {table}").fetchall()
             found[table] = {tuple(map(_comparable, row)) for row in rows}
             assert len(found[table]) == len(rows), f"{table} has a row twice"
         return found

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlog.database.apply import _HASH, ROW_COLUMNS
+from promptlog.database.metadata import value_hash
 from tests.property.bench import lines_of
 from tests.strategies import Journey, Record, journeys, records
 
@@ -56,6 +57,7 @@ def _travel(bench: Bench, written: list[Record], way: Journey) -> None:
         bench.append(segments[segment], lines_of([written[number]]))
         if merges:
             bench.merge(way.slice_bytes)
+            bench.compact(slices=number % 4)  # at any stage of which the next merge may come
     bench.merge(way.slice_bytes)
 
 
@@ -95,13 +97,13 @@ def _tables(bench: Bench, written: list[Record]) -> Contents:
                     found[place] = write
         return found
 
+    metadata = latest("metadata", "metadata")
     rows, conflicts = _requests(bench, [r for r in written if r["request_id"] not in gone])
     return {
         "requests": rows,
         "conflicts": conflicts,
-        "metadata": {
-            (i, k, value, _time(t)) for (i, k), (t, value) in latest("metadata", "metadata").items()
-        },
+        "metadata": {(i, k, value, _time(t)) for (i, k), (t, value) in metadata.items()},
+        "metadata_by_value": {(k, value_hash(value), value, i) for (i, k), (_, value) in metadata.items()},
         "tags": {(i, k, _time(t)) for (i, k), (t, _) in latest("tags", "tag").items()},
         "scores": {(i, k, value, _time(t)) for (i, k), (t, value) in latest("scores", "score").items()},
         "request_prompts": {

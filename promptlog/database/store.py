@@ -1,0 +1,157 @@
+"""What is done with a store's file while it is leased: asking, merging the journal, compacting, in slices."""
+
+from __future__ import annotations
+
+import atexit
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from promptlog.database.compaction import begin, count_all, go_on, tidy
+from promptlog.database.connection import our_errors
+from promptlog.database.lease import Lease
+from promptlog.database.merge import forget_segments, merge_slice, read_offsets
+from promptlog.errors import StoreUnwritableError
+from promptlog.journal.processwide import ProcessWide
+from promptlog.journal.reader import next_slice, pending_bytes, segment_sizes
+from promptlog.journal.sweeper import sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import duckdb
+
+
+class Store(Lease):
+    """One process's share of a store. There is one for each real path in a process: see `store_for`."""
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._offsets: dict[str, int] = {}
+        self._unswept = False
+
+    def _opened_to_write(self, connection: duckdb.DuckDBPyConnection) -> None:
+        with our_errors(self.paths):
+            self._offsets = read_offsets(connection)
+        self._sweep(connection)
+
+    @contextmanager
+    def ask(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a connection to tables that hold all that was logged, by any process, before this call.
+
+        Raises:
+            StoreBusyError: another process kept the file beyond the timeout.
+            StoreError: the file cannot be opened or made.
+        """
+        targets = segment_sizes(self.paths)
+        while True:
+            with self.lease(doing) as connection:
+                # A store that can only be read is asked as it is. Others have their turn between slices.
+                if not self._lock.held or not self._apply_next(connection, targets)[1]:
+                    with our_errors(self.paths):
+                        yield connection
+                    return
+
+    def merge(self, on_slice: Callable[[int], object] = lambda _: None) -> int:
+        """Fold into the tables what is in the journal now; return the records applied.
+
+        Args:
+            on_slice: called after each transaction with the bytes applied by it.
+
+        Raises:
+            StoreBusyError: another process kept the file beyond the timeout.
+            StoreError: the file cannot be opened, made or written.
+        """
+        targets = segment_sizes(self.paths)
+        applied = 0
+        while True:
+            with self.lease("merging the journal") as connection:
+                self._may_write()
+                records, size = self._apply_next(connection, targets)
+            if not size:
+                return applied
+            applied += records
+            on_slice(size)
+
+    def _apply_next(self, connection: duckdb.DuckDBPyConnection, targets: dict[str, int]) -> tuple[int, int]:
+        """Apply one slice of what `targets` holds, and return its records and bytes; no bytes: nothing is left."""
+        behind = self._behind(targets)
+        found = next_slice(self.paths, self._offsets, only=behind) if behind else None
+        if found is None:
+            if behind or self._unswept:
+                self._sweep(connection)
+            return 0, 0
+        records = merge_slice(self.paths, connection, found)
+        self._unswept = True
+        self._offsets.update(found.offsets)
+        with our_errors(self.paths):
+            tidy(connection)
+        return records, found.bytes
+
+    def pending_bytes(self) -> int:
+        """Return how many bytes of journal are at most to be applied; what is known of others' work may be old."""
+        return pending_bytes(self.paths, self._offsets)
+
+    def _behind(self, targets: dict[str, int]) -> set[str]:
+        """Return the segments that may hold what is to be applied still.
+
+        One that another process applied and swept meanwhile stays among them, and so does a torn line: they give no
+        slice. Reading any other segment instead would never end while others log.
+        """
+        return {name for name, size in targets.items() if self._offsets.get(name, 0) < size}
+
+    def _sweep(self, connection: duckdb.DuckDBPyConnection) -> None:
+        with our_errors(self.paths):
+            gone = sweep(self.paths, self._offsets)
+            self._unswept = False
+            if gone:
+                forget_segments(connection, gone)
+        for name in gone:
+            self._offsets.pop(name, None)
+
+    def entries(self) -> int:
+        """Return how many entries the copy of metadata has, about."""
+        with self.lease("compacting") as connection, our_errors(self.paths):
+            return count_all(connection)
+
+    def compact(self, on_slice: Callable[[int], object] = lambda _: None) -> int:
+        """Join all of the copy of metadata into one run, in slices; return the entries moved.
+
+        Args:
+            on_slice: called after each transaction with the entries moved by it.
+
+        Raises:
+            StoreBusyError: another process kept the file beyond the timeout.
+            StoreUnwritableError: the file can only be read, or the disk refused.
+        """
+        moved = self._join_runs(on_slice)  # what was begun before
+        with self.lease("compacting") as connection, our_errors(self.paths):
+            self._may_write()
+            begin(connection)
+        return moved + self._join_runs(on_slice)
+
+    def _join_runs(self, on_slice: Callable[[int], object]) -> int:
+        total = 0
+        while True:
+            with self.lease("compacting") as connection, our_errors(self.paths):
+                self._may_write()
+                moved = go_on(connection)
+            if moved is None:
+                return total
+            total += moved
+            on_slice(moved)
+
+    def _may_write(self) -> None:
+        if not self._lock.held:
+            raise StoreUnwritableError(f"{self.paths.database} can only be read by this user")
+
+
+_stores = ProcessWide(Store)
+
+#: This process's one share of a store.
+store_for = _stores.of
+
+
+@atexit.register
+def _close_all() -> None:
+    for store in _stores.all():
+        store.close()

@@ -1,0 +1,185 @@
+"""What is asked of requests, and the statement that answers it: ids first where they are few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from promptlog.database.schema import BY_VALUE
+from promptlog.expressions.nodes import And, Condition
+from promptlog.models.columns import COLUMNS, FRAME_COLUMNS
+from promptlog.query.conditions import Binder, column_sql
+from promptlog.query.planner import FEW, among, narrow
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from promptlog.query.results import Values
+
+_LONG = frozenset(("input", "output", "input_text", "output_text", "parameters", "error_message"))
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked so far."""
+
+    conditions: tuple[Condition, ...] = ()
+    ids: tuple[str, ...] | None = None  # of no other requests; what the planner found
+    order: tuple[tuple[str, bool], ...] = (("start_time", True),)  # column, descending
+    limit: int | None = None
+    columns: tuple[str, ...] = FRAME_COLUMNS
+    metadata: tuple[str, ...] = ()
+    all_metadata: bool = False
+    tags: bool = False
+    scores: tuple[str, ...] = ()
+    all_scores: bool = False
+
+
+def planned(connection: duckdb.DuckDBPyConnection, question: Question) -> Question:
+    """Find the ids first where they are few, because then whole rows are read by the index."""
+    question = narrowed(connection, question)
+    if question.ids is not None and not question.conditions and question.limit is None:
+        return question
+    few = question.ids is not None or (question.limit is not None and question.limit <= FEW)
+    if few or _reads_texts(question):
+        ids = find(connection, question if few else replace(question, limit=FEW + 1))
+        if len(ids) <= FEW:
+            return replace(question, conditions=(), limit=None, ids=tuple(ids))
+    return question
+
+
+def narrowed(connection: duckdb.DuckDBPyConnection, question: Question) -> Question:
+    """Return the same question, of the few requests alone that it can be about, where they are few."""
+    conditions, ids = narrow(connection, question.conditions)
+    if ids is None:
+        return question
+    return replace(question, conditions=tuple(conditions), ids=tuple(ids))
+
+
+def find(connection: duckdb.DuckDBPyConnection, question: Question) -> list[str]:
+    """Return the ids of the requests asked for, in order."""
+    binder = Binder()
+    text = f"SELECT request_id::VARCHAR FROM ({_picked(question, binder)})"
+    return [row[0] for row in connection.execute(text, binder.values).fetchall()]
+
+
+def _reads_texts(question: Question) -> bool:
+    """Tell whether the answer shows what may be long."""
+    return not _LONG.isdisjoint(question.columns)
+
+
+def where_sql(question: Question, binder: Binder) -> str:
+    """SQL that is true of the requests `r` asked for, order and limit aside."""
+    conditions = binder.condition(And(question.conditions))
+    if question.ids is None:
+        return conditions
+    # The conditions are bound first, so they stand first.
+    return f"{conditions} AND {among(question.ids, binder, whole_rows=False)}"
+
+
+def _picked(question: Question, binder: Binder) -> str:
+    """SQL for the ids of the requests asked for, in order."""
+    where = where_sql(question, binder)
+    names = {name for name, _ in question.order}
+    beside = _beside_tables({COLUMNS[name].table for name in names})
+    limit = f" LIMIT {question.limit}" if question.limit is not None else ""
+    return f"SELECT r.request_id FROM requests r{beside} WHERE {where} ORDER BY {', '.join(_order(question.order))}{limit}"
+
+
+def _order(order: tuple[tuple[str, bool], ...]) -> list[str]:
+    ways = [f"{column_sql(name)} {'DESC' if down else 'ASC'} NULLS LAST" for name, down in order]
+    return [*ways, f"r.request_id {'DESC' if order and order[-1][1] else 'ASC'}"]
+
+
+def _beside(question: Question) -> str:
+    return _beside_tables(
+        {COLUMNS[name].table for name in (*question.columns, *(name for name, _ in question.order))}
+    )
+
+
+def _beside_tables(tables: set[str]) -> str:
+    joins = {"request_prompts": "p", "request_groups": "g"}
+    return "".join(
+        f" LEFT JOIN {table} {alias} ON {alias}.request_id = r.request_id"
+        for table, alias in joins.items()
+        if table in tables
+    )
+
+
+def joined(table: str, alias: str, gathered: str) -> str:
+    """SQL that joins what a table beside has of each picked request, gathered into one value."""
+    return (
+        f" LEFT JOIN (SELECT request_id, {gathered} AS gathered FROM {table} "
+        f"WHERE request_id IN (SELECT request_id FROM picked) GROUP BY request_id) {alias} "
+        f"ON {alias}.request_id = r.request_id"
+    )
+
+
+def _framed(name: str, *, zoned: bool) -> str:
+    """A column as frames show it: ids as text, times with their zone."""
+    if name == "request_id":
+        return "r.request_id::VARCHAR"
+    sql = column_sql(name)
+    return f"({sql} AT TIME ZONE 'UTC')" if zoned and COLUMNS[name].kind == "time" else sql
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def as_sql(question: Question, *, zoned: bool) -> tuple[str, Values]:
+    """Return the statement that answers a question, and its values."""
+    binder = Binder()
+    picked = (
+        _picked(question, binder)
+        if question.ids is None
+        else f"SELECT unnest({binder.bind(list(question.ids))}::UUID[]) AS request_id"
+    )
+    shown, joins = [f"{_framed(name, zoned=zoned)} AS {name}" for name in question.columns], ""
+    names = _Names(question)
+    for number, key in enumerate(question.metadata):
+        name = names.free(key, "metadata.")
+        shown.append(f"m{number}.value AS {_quoted(name)}")
+        joins += (
+            f" LEFT JOIN (SELECT request_id, value FROM {BY_VALUE} WHERE key = {binder.bind(key)} "
+            f"AND request_id IN (SELECT request_id FROM picked)) m{number} ON m{number}.request_id = r.request_id"
+        )
+    if question.all_metadata:
+        shown.append("coalesce(m.gathered, map()) AS metadata")
+        joins += joined("metadata", "m", "map_from_entries(list((key, value) ORDER BY key))")
+    if question.tags:
+        shown.append("coalesce(t.gathered, []) AS tags")
+        joins += joined("tags", "t", "list(tag ORDER BY tag)")
+    for number, score_name in enumerate(question.scores):
+        shown.append(f"s{number}.score AS {_quoted(names.free(f'score.{score_name}', 'score.'))}")
+        joins += (
+            f" LEFT JOIN (SELECT request_id, score FROM scores WHERE name = {binder.bind(score_name)}) s{number} "
+            f"ON s{number}.request_id = r.request_id"
+        )
+    if question.all_scores:
+        shown.append("coalesce(s.gathered, map()) AS scores")
+        joins += joined("scores", "s", "map_from_entries(list((name, score) ORDER BY name))")
+    if question.ids is None:
+        which = " SEMI JOIN picked USING (request_id)"
+        where = ""
+    else:
+        which, where = "", f" WHERE {among(question.ids, binder, whole_rows=_reads_texts(question))}"
+    return (
+        f"WITH picked AS MATERIALIZED ({picked}) SELECT {', '.join(shown)} FROM requests r{which}"
+        f"{_beside(question)}{joins}{where} ORDER BY {', '.join(_order(question.order))}",
+        binder.values,
+    )
+
+
+class _Names:
+    """Gives each added column a name that no other has, letter case aside: frames and DuckDB do not keep it apart."""
+
+    def __init__(self, question: Question) -> None:
+        whole = {"metadata": question.all_metadata, "tags": question.tags, "scores": question.all_scores}
+        self._taken = {*COLUMNS, *(name for name, shown in whole.items() if shown)}
+
+    def free(self, wanted: str, prefix: str) -> str:
+        while wanted.lower() in self._taken:
+            wanted = prefix + wanted
+        self._taken.add(wanted.lower())
+        return wanted
