@@ -115,7 +115,8 @@ def _holds(bench: Bench, segments: list[list[bytes | bool]], slice_bytes: int) -
 
     contents = bench.contents()
     assert {row[1] for row in contents["metadata"]} == good
-    assert not any(contents[table] for table in contents if table != "metadata")
+    assert {row[0] for row in contents["metadata_by_value"]} == good
+    assert not any(contents[table] for table in contents if not table.startswith("metadata"))
     rejected = bench.rejected()
     assert {(item["segment"], item["offset"], _line(item)) for item in rejected} == bad
     assert len(rejected) == len(bad)
