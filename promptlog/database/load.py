@@ -5,7 +5,6 @@ Conversion runs in a database of its own in memory, so it needs no lock, and lea
 
 from __future__ import annotations
 
-import csv
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +12,16 @@ import duckdb
 
 from promptlog.database.apply import RECORD_TYPES, apply_records
 from promptlog.database.compaction import tidy
-from promptlog.database.connection import interruptible, our_errors
+from promptlog.database.connection import our_errors
 from promptlog.database.convert import METADATA_PREFIX, Fields
 from promptlog.database.merge import read_records
-from promptlog.database.text import as_pattern, exactly, literal
+from promptlog.database.sources import check_case, names_of, open_source, workbench
+from promptlog.database.text import exactly, literal
 from promptlog.errors import InvalidInputError
-from promptlog.journal.staging import spill_of
 from promptlog.models.build import request_record
-from promptlog.settings import MAX_KEY_CHARS, MAX_LINE_BYTES
+from promptlog.settings import MAX_KEY_CHARS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from promptlog.database.store import Store
@@ -32,13 +30,6 @@ _SLICE_ROWS = 16_384
 _FILES_AT_ONCE = 2  # what a transaction of well below a second applies
 _ARGUMENTS = inspect.signature(request_record).parameters
 _REQUIRED = [name for name, argument in _ARGUMENTS.items() if argument.default is argument.empty]
-#: What looks like a number is still text ("007" is a user's id), and nothing of the form is guessed.
-_CSV = f"header = true, quote = '\"', escape = '\"', parallel = false, max_line_size = {2 * MAX_LINE_BYTES})"
-_READERS = {
-    "parquet": "read_parquet({})",
-    "csv": "read_csv({}, all_varchar = true, delim = ',', " + _CSV,
-    "tsv": "read_csv({}, all_varchar = true, delim = '\\t', " + _CSV,
-}
 
 
 def apply_staged(store: Store, files: list[Path]) -> int:
@@ -74,59 +65,23 @@ def stage_table(folder: Path, source: Any, kind: str, now_us: int) -> int:
     Raises:
         InvalidInputError: a column is missing, unknown or of a type that cannot be meant; or a row is wrong.
     """
-    with interruptible(), duckdb.connect(config={"python_enable_replacements": False}) as connection:
-        connection.execute("SET enable_progress_bar = false")
+    paths = source if kind == "frame" else [source]
+    with workbench(folder) as connection:
         row = connection.execute("SELECT current_setting('TimeZone')").fetchone()  # the machine's, at first
         zone = str(row[0]) if row else "UTC"
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET temp_directory = {literal(str(spill_of(folder)))}")
-        try:
-            if kind == "frame":
-                connection.register("source", source)
-            else:
-                connection.execute(f"CREATE VIEW source AS FROM {_READERS[kind].format(exactly(source))}")
-            described = connection.execute("DESCRIBE source").fetchall()
-        except duckdb.Error as error:
-            raise InvalidInputError(
-                f"cannot read {source if kind != 'frame' else 'the frame'}: {error}"
-            ) from error
-        types = {row[0]: str(row[1]) for row in described}
+        types = open_source(connection, paths, kind)
         _check_columns(types)
-        _check_case(_metadata_names(connection, source, kind))
+        check_case(
+            (name for name in names_of(connection, paths, kind) if name.startswith(METADATA_PREFIX)),
+            "give such keys in one column 'metadata'",
+        )
         try:
             return _convert(
                 connection, folder, Fields(types, zone, only_text=kind in ("csv", "tsv")).select(now_us)
             )
         except duckdb.Error as error:
             raise InvalidInputError(f"cannot convert the requests: {error}") from error
-
-
-def _metadata_names(connection: duckdb.DuckDBPyConnection, source: Any, kind: str) -> list[str]:
-    """Return the names `metadata.<key>` as the source has them: DuckDB renames one of two that differ in case alone."""
-    if kind == "frame":
-        names: Iterable[object] = getattr(source, "column_names", getattr(source, "columns", ()))
-    elif kind == "parquet":
-        names = [
-            row[0]
-            for row in connection.execute(
-                f"SELECT name FROM parquet_schema({literal(as_pattern(source))})"
-            ).fetchall()
-        ]
-    else:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            names = next(csv.reader(file, delimiter="\t" if kind == "tsv" else ","), [])
-    return [name for name in map(str, names) if name.startswith(METADATA_PREFIX)]
-
-
-def _check_case(names: list[str]) -> None:
-    seen: dict[str, str] = {}
-    for name in names:
-        if other := seen.get(name.lower()):
-            raise InvalidInputError(
-                f"columns {other!r} and {name!r} differ in case alone, which DuckDB cannot keep apart; "
-                f"give such keys in one column 'metadata'"
-            )
-        seen[name.lower()] = name
 
 
 def _check_columns(types: dict[str, str]) -> None:

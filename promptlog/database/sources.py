@@ -1,0 +1,95 @@
+"""Tables from outside: frames and files as DuckDB reads them, in a database of its own in memory, without a lock."""
+
+from __future__ import annotations
+
+import csv
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from promptlog.database.connection import interruptible
+from promptlog.database.text import as_pattern, exactly, literal
+from promptlog.errors import InvalidInputError
+from promptlog.journal.staging import spill_of
+from promptlog.settings import MAX_LINE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+#: What looks like a number is still text ("007" is a user's id), and nothing of the form is guessed.
+_CSV = f"header = true, quote = '\"', escape = '\"', parallel = false, max_line_size = {2 * MAX_LINE_BYTES})"
+_READERS = {
+    "parquet": "read_parquet({})",
+    "csv": "read_csv({}, all_varchar = true, delim = ',', " + _CSV,
+    "tsv": "read_csv({}, all_varchar = true, delim = '\\t', " + _CSV,
+}
+
+
+@contextmanager
+def workbench(folder: Path, memory_limit: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory for what a load does outside the store; times are UTC, what does not fit spills."""
+    with interruptible(), duckdb.connect(config={"python_enable_replacements": False}) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"SET temp_directory = {literal(str(spill_of(folder)))}")
+        if memory_limit:
+            connection.execute(f"SET memory_limit = '{memory_limit}'")
+        yield connection
+
+
+def open_source(connection: duckdb.DuckDBPyConnection, source: Any, kind: str) -> dict[str, str]:
+    """Make a view `source` of a frame or of files, and return DuckDB's type of each column.
+
+    Args:
+        connection: a workbench.
+        source: an object that speaks Arrow's C stream, or the paths of files.
+        kind: "frame", "parquet", "csv" or "tsv".
+
+    Raises:
+        InvalidInputError: it cannot be read.
+    """
+    try:
+        if kind == "frame":
+            connection.register("source", source)
+        else:
+            parts = " UNION ALL BY NAME ".join(
+                f"FROM {_READERS[kind].format(exactly(path))}" for path in source
+            )
+            connection.execute(f"CREATE VIEW source AS {parts}")
+        described = connection.execute("DESCRIBE source").fetchall()
+    except duckdb.Error as error:
+        what = "the frame" if kind == "frame" else ", ".join(map(str, source))
+        raise InvalidInputError(f"cannot read {what}: {error}") from error
+    return {row[0]: str(row[1]) for row in described}
+
+
+def names_of(connection: duckdb.DuckDBPyConnection, source: Any, kind: str) -> list[str]:
+    """Return the columns' names as the source has them: DuckDB renames one of two that differ in case alone."""
+    if kind == "frame":
+        names: Iterable[object] = getattr(source, "column_names", getattr(source, "columns", ()))
+        return [str(name) for name in names]
+    return [name for path in source[:1] for name in _names_in(connection, path, kind)]
+
+
+def _names_in(connection: duckdb.DuckDBPyConnection, path: Path, kind: str) -> Sequence[str]:
+    if kind == "parquet":
+        query = f"SELECT name FROM parquet_schema({literal(as_pattern(path))})"
+        return [str(row[0]) for row in connection.execute(query).fetchall()]
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return next(csv.reader(file, delimiter="\t" if kind == "tsv" else ","), [])
+
+
+def check_case(names: Iterable[str], way_out: str) -> None:
+    """Refuse two names that DuckDB would not keep apart.
+
+    Raises:
+        InvalidInputError: two differ in case alone; the message ends in `way_out`.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if other := seen.get(name.lower()):
+            raise InvalidInputError(
+                f"columns {other!r} and {name!r} differ in case alone, which DuckDB cannot keep apart; {way_out}"
+            )
+        seen[name.lower()] = name
