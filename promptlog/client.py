@@ -17,6 +17,7 @@ from promptlog.track import Track, Untrack
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from promptlog.models.arguments import RequestArguments
     from promptlog.query.requests import Requests
     from promptlog.query.results import SqlResult
+    from promptlog.transfer.backfill import BackfillReport, On
 
 Durability = Literal["process", "fsync"]
 
@@ -175,6 +177,51 @@ class PromptLog:
         from promptlog.transfer.bulk import load
 
         return load(self._store, self._writer, records, progress=progress)
+
+    def backfill(
+        self,
+        source: Any,
+        on: On,
+        *,
+        keys: Iterable[str] | None = None,
+        overwrite: bool = True,
+        cast: bool = False,
+        dry_run: bool = False,
+        progress: bool | None = None,
+    ) -> BackfillReport:
+        """Write metadata onto requests that are there, in bulk: each row onto every request it matches.
+
+        Args:
+            source: a pandas or polars frame or an Arrow table; the path or pattern of Parquet, CSV or JSON Lines
+                files; or an iterable of dicts. Wide, where each column beside those of `on` is a metadata key; or
+                long, where there are just the columns `key` and `value` beside them. An empty cell (null) says nothing.
+            on: what rows and requests are matched by: "request_id", `meta("user_id")`, `col.prompt_name`, or a
+                list of which all must match; the source's column has the same name. A dict names it:
+                `{"customer": meta("user_id")}`.
+            keys: the metadata keys to take, unless all.
+            overwrite: whether values that are there are replaced.
+            cast: make text of cells that are not: whole numbers without .0, times in ISO 8601, true and false,
+                JSON for lists; otherwise such a cell is refused.
+            dry_run: write nothing, and report what would be.
+            progress: whether to draw progress bars on stderr; unless told, where that is a terminal.
+
+        Returns:
+            how many rows were read and matched, and how many values were inserted, replaced and unchanged.
+
+        Raises:
+            InvalidInputError: a column or cell is wrong, or two rows give one request different values of a key.
+                The message names row and column; nothing was written.
+            StoreBusyError, StoreError: as in `merge`.
+
+        Written are chunks of 100,000 values, each all or not at all; running it again is safe and finishes one that was
+        killed. All values carry the time of the call: what is tracked later wins.
+        """
+        from promptlog.transfer.backfill import backfill
+
+        return backfill(
+            self._store, self._writer, source, on,
+            keys=keys, overwrite=overwrite, cast=cast, dry_run=dry_run, progress=progress,
+        )  # fmt: skip
 
     # -- asking ------------------------------------------------------------------------------------------------
 

@@ -151,7 +151,7 @@ def _replace(connection: duckdb.DuckDBPyConnection, records: str, has: dict[str,
         if has[part]:
             writes = f"{select} FROM {records} WHERE {part} IS NOT NULL"
             if removals:
-                writes = _not_removed(writes, key[-1], kind)
+                writes = not_removed(writes, key[-1], kind)
             if table == "metadata":
                 replace_metadata(connection, writes)
             else:
@@ -202,7 +202,7 @@ def _upsert(
     )
 
 
-def _not_removed(writes: str, key: str, kind: str | None) -> str:
+def not_removed(writes: str, key: str, kind: str | None) -> str:
     """Return those of the writes that no removal covers."""
     own = f"OR (kind = '{kind}' AND r.key = w.{key} AND removed_at >= make_timestamp(time))" if kind else ""
     return (

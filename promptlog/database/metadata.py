@@ -23,7 +23,8 @@ class Changes(NamedTuple):
 
     inserted: int
     replaced: int
-    unchanged: int  # a write that is later or greater stands there, or the same
+    unchanged: int  # the same value stands there, or one that is later or may not be replaced
+    touched: int = 0  # of the unchanged: the same value, whose time is set anew
 
 
 def value_hash(value: str) -> int:
@@ -49,14 +50,24 @@ def insert_metadata(connection: duckdb.DuckDBPyConnection, writes: str, order: s
     _add_to_copy(connection, writes)
 
 
-def replace_metadata(
-    connection: duckdb.DuckDBPyConnection, writes: str, *, overwrite: bool = True
-) -> Changes:
+def replace_metadata(connection: duckdb.DuckDBPyConnection, writes: str) -> None:
     """Apply writes by the rule: of a key's writes the one with the greatest (time, value) stays.
 
     Args:
         connection: the store's, in a transaction.
         writes: a SELECT of (request_id, key, value, time), without what removals cover.
+    """
+    write_changes(connection, compare_metadata(connection, writes))
+
+
+def compare_metadata(
+    connection: duckdb.DuckDBPyConnection, writes: str, *, overwrite: bool = True
+) -> Changes:
+    """Compare writes with what stands there, in a temporary table `changes`, and count them.
+
+    Args:
+        connection: the store's.
+        writes: as `replace_metadata` takes them.
         overwrite: whether a value that stands there may be replaced.
     """
     connection.execute(
@@ -71,19 +82,21 @@ def replace_metadata(
         """
     )
     row = connection.execute(
-        "SELECT count(*) FILTER (applies AND old IS NULL), count(*) FILTER (applies AND old IS NOT NULL), "
-        "count(*) FILTER (applies AND old <> value), count(*) FROM changes"
+        "SELECT count(*) FILTER (applies AND old IS NULL), count(*) FILTER (applies AND old <> value), "
+        "count(*) FILTER (applies AND old = value), count(*) FROM changes"
     ).fetchone()
-    inserted, written_again, replaced, count = row or (0, 0, 0, 0)
-    if inserted + written_again:
+    inserted, replaced, touched, count = row or (0, 0, 0, 0)
+    return Changes(inserted, replaced, count - inserted - replaced, touched)
+
+
+def write_changes(connection: duckdb.DuckDBPyConnection, changes: Changes) -> None:
+    """Write what `compare_metadata` found, in a transaction."""
+    inserted, replaced, _, touched = changes
+    if inserted + replaced + touched:
+        again = "ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at"
         connection.execute(
-            "INSERT INTO metadata SELECT request_id, key, value, updated_at FROM changes WHERE applies "
-            "ORDER BY request_id, key "
-            + (
-                "ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at"
-                if written_again
-                else ""
-            )
+            f"INSERT INTO metadata SELECT request_id, key, value, updated_at FROM changes WHERE applies "
+            f"ORDER BY request_id, key {again if replaced + touched else ''}"
         )
     if replaced:
         _take_from_copy(
@@ -92,7 +105,6 @@ def replace_metadata(
     if inserted + replaced:
         _add_to_copy(connection, "FROM changes WHERE applies AND old IS DISTINCT FROM value")
     connection.execute("DROP TABLE changes")
-    return Changes(inserted, replaced, count - inserted - replaced)
 
 
 def remove_metadata(connection: duckdb.DuckDBPyConnection, which: str) -> None:
