@@ -16,7 +16,9 @@ README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 SHELL = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 SETUP = [line for block in SHELL for line in block.splitlines() if line.startswith("python3 -m venv")]
-COMMANDS = [line for block in SHELL for line in block.splitlines() if line.startswith("promptlog ")]
+COMMANDS = [
+    line for block in SHELL for line in block.splitlines() if line.startswith(("promptlog ", "printf "))
+]
 
 
 def test_the_python_examples_run_one_after_the_other(tmp_path: Path) -> None:
@@ -49,8 +51,8 @@ def test_the_shell_examples_run(tmp_path: Path) -> None:
     assert len(COMMANDS) >= 6
     for command in COMMANDS:
         ran = subprocess.run(
-            command.replace("promptlog", f"{sys.executable} -m promptlog.cli", 1),
-            shell=True, env=environment, capture_output=True, text=True, check=False,
+            command.replace("promptlog ", f"{sys.executable} -m promptlog.cli ", 1),
+            shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert ran.returncode == 0, (command, ran.stderr)
 

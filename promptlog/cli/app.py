@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from promptlog.cli import asking, logging, options, tracking, upkeep
+from promptlog.cli import asking, backfilling, logging, options, tracking, upkeep
 from promptlog.cli.failures import OneLineErrors
 from promptlog.cli.text import json_line
 
@@ -68,6 +68,7 @@ app.command("show")(asking.show)
 app.command("track")(tracking.track)
 app.command("tag")(tracking.tag)
 app.command("score")(tracking.score)
+app.command("backfill")(backfilling.backfill)
 app.command("sql")(asking.sql)
 app.command("merge")(upkeep.merge)
 app.command("compact")(upkeep.compact)

@@ -40,10 +40,10 @@ def as_text(column: str, kind: str) -> str | None:
     if kind in ("DOUBLE", "FLOAT"):
         return (
             f"CASE WHEN isnan({column}) THEN NULL WHEN {column} = trunc({column}) AND abs({column}) < {_MOST_WHOLE} "
-            f"THEN {column}::BIGINT::VARCHAR ELSE {column}::VARCHAR END"
+            f"THEN TRY_CAST({column} AS BIGINT)::VARCHAR ELSE {column}::VARCHAR END"
         )
     if kind.startswith("DECIMAL"):
-        return f"CASE WHEN {column} = trunc({column}) THEN {column}::HUGEINT::VARCHAR ELSE rtrim({column}::VARCHAR, '0') END"
+        return f"CASE WHEN {column} = trunc({column}) THEN TRY_CAST({column} AS HUGEINT)::VARCHAR ELSE rtrim({column}::VARCHAR, '0') END"
     if kind == "DATE":
         return f"strftime({column}, '%Y-%m-%d')"
     if kind.startswith("TIMESTAMP"):

@@ -74,10 +74,22 @@ def names_of(connection: duckdb.DuckDBPyConnection, source: Any, kind: str) -> l
 
 def _names_in(connection: duckdb.DuckDBPyConnection, path: Path, kind: str) -> Sequence[str]:
     if kind == "parquet":
-        query = f"SELECT name FROM parquet_schema({literal(as_pattern(path))})"
-        return [str(row[0]) for row in connection.execute(query).fetchall()]
+        query = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({literal(as_pattern(path))})"
+        return _top_names(connection.execute(query).fetchall())
     with path.open(newline="", encoding="utf-8-sig") as file:
         return next(csv.reader(file, delimiter="\t" if kind == "tsv" else ","), [])
+
+
+def _top_names(nodes: list[tuple[str, int]]) -> list[str]:
+    """Return the columns of a schema that is written node by node, each before its children."""
+    names, inside = [], 0  # how many nodes below a column are still to come
+    for name, children in nodes[1:]:
+        if inside:
+            inside += children - 1
+        else:
+            names.append(name)
+            inside = children
+    return names
 
 
 def check_case(names: Iterable[str], way_out: str) -> None:

@@ -24,6 +24,7 @@ COMMANDS = (
     "track",
     "tag",
     "score",
+    "backfill",
     "sql",
     "merge",
     "compact",

@@ -134,3 +134,22 @@ def test_merge(shell: Shell, ids: list[str]) -> None:
     """Merge tells how many records it folded in, and the next one finds none."""
     assert shell.rows("merge") == [{"merged": len(ids), "rejected": 0}]
     assert shell.ok("merge") == "0 records merged\n"
+
+
+def test_backfill(shell: Shell, tmp_path: Path) -> None:
+    """A file's rows reach the requests they match; --json gives the report; what is wrong is one line."""
+    for number, user in enumerate(("u1", "u2", "u1")):
+        shell.ok("log", stdin=_line(metadata={"user_id": user}, request_start_time=1_789_999_990 + number))
+    file = tmp_path / "customers.csv"
+    file.write_text("customer,plan\nu1,pro\nu3,free\n")
+    assert "would be inserted" in shell.ok("backfill", str(file), "--on", "user_id=customer", "--dry-run")
+    assert [row["metadata"].get("plan") for row in shell.rows("list")] == [None] * 3
+    shown = shell.ok("backfill", str(file), "--on", "user_id=customer")
+    assert shown == (
+        "2 rows read, 1 of them match 2 requests\n2 values inserted, 0 replaced, 0 unchanged\n"
+        "1 rows match no request, such as customer 'u3'\n"
+    )
+    assert [row["metadata"].get("plan") for row in shell.rows("list")] == ["pro", None, "pro"]
+    (report,) = shell.rows("backfill", str(file), "--on", "meta.user_id=customer", "--keep")
+    assert (report["matched"], report["unchanged"], report["sample"]) == (1, 2, [{"customer": "u3"}])
+    assert "no column 'user_id' to match by" in shell.refused("backfill", str(file), "--on", "user_id")
