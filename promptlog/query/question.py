@@ -130,11 +130,11 @@ def _quoted(name: str) -> str:
 def as_sql(question: Question, *, zoned: bool) -> tuple[str, Values]:
     """Return the statement that answers a question, and its values."""
     binder = Binder()
-    picked = (
-        _picked(question, binder)
-        if question.ids is None
-        else f"SELECT unnest({binder.bind(list(question.ids))}::UUID[]) AS request_id"
-    )
+    picked = ""
+    if question.ids is None:
+        picked = _picked(question, binder)
+    elif question.metadata or question.all_metadata or question.tags or question.all_scores:
+        picked = f"SELECT unnest({binder.bind(list(question.ids))}::UUID[]) AS request_id"
     shown, joins = [f"{_framed(name, zoned=zoned)} AS {name}" for name in question.columns], ""
     names = _Names(question)
     for number, key in enumerate(question.metadata):
@@ -165,8 +165,9 @@ def as_sql(question: Question, *, zoned: bool) -> tuple[str, Values]:
     else:
         which, where = "", f" WHERE {among(question.ids, binder, whole_rows=_reads_texts(question))}"
     return (
-        f"WITH picked AS MATERIALIZED ({picked}) SELECT {', '.join(shown)} FROM requests r{which}"
-        f"{_beside(question)}{joins}{where} ORDER BY {', '.join(_order(question.order))}",
+        (f"WITH picked AS MATERIALIZED ({picked}) " if picked else "")
+        + f"SELECT {', '.join(shown)} FROM requests r{which}{_beside(question)}{joins}{where} "
+        f"ORDER BY {', '.join(_order(question.order))}",
         binder.values,
     )
 
