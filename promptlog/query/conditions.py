@@ -10,6 +10,7 @@ from typing import Any, assert_never
 
 from promptlog.expressions import nodes
 from promptlog.models.columns import COLUMNS
+from promptlog.query.texts import blueprint_has_part, has_part, text_column
 
 _ALIASES = {"requests": "r", "request_prompts": "p", "request_groups": "g"}
 _JSON = {"input", "output", "parameters", "input_variables"}
@@ -24,17 +25,6 @@ _CASTS = {
     "datetime": r"CASE WHEN regexp_full_match(value, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
     r"(Z|[+-]([01]\d|2[0-3])(:?\d\d)?)?)?') THEN epoch_us(TRY_CAST(value AS TIMESTAMPTZ)) END",
 }
-
-
-def text_column(column: str) -> str:
-    """SQL for the text blocks of a blueprint, joined as `models.content.text_of` joins them."""
-    blocks = ", ".join(
-        f"json_extract_string({column}, '{path}')"
-        for path in ("$.content[*].text", "$.messages[*].content[*].text")
-    )
-    return (
-        f"CASE WHEN {column} IS NOT NULL THEN array_to_string(list_concat({blocks}), chr(10) || chr(10)) END"
-    )
 
 
 def column_sql(name: str) -> str:
@@ -76,8 +66,11 @@ class Binder:
                 return self._where(
                     left, lambda sql: f"{sql} IN ({', '.join(self._value(left, v) for v in values)})"
                 )
-            case nodes.Contains(left, part):
-                return self._where(left, lambda sql: f"contains({sql}, {self.bind(part)})")
+            case nodes.Contains(nodes.ColumnOperand("input_text" | "output_text" as name), part, case):
+                column = f"r.{name.removesuffix('_text')}"
+                return blueprint_has_part(column, part, case=case, bind=self.bind)
+            case nodes.Contains(left, part, case):
+                return self._where(left, lambda sql: has_part(sql, part, case=case, bind=self.bind))
             case nodes.StartsWith(left, part):
                 return self._where(left, lambda sql: f"starts_with({sql}, {self.bind(part)})")
             case nodes.Exists(operand):
