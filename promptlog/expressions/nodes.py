@@ -163,3 +163,15 @@ class Not(Condition):
     """It does not hold: where the operand is missing too."""
 
     part: Condition
+
+
+def metadata_keys(condition: Condition) -> set[str]:
+    """Return the metadata keys that a condition asks of."""
+    found, waiting = set(), [condition]
+    while waiting:
+        node = waiting.pop()
+        waiting += node.parts if isinstance(node, And | Or) else [node.part] if isinstance(node, Not) else []
+        asked = getattr(node, "left", getattr(node, "operand", None))
+        if isinstance(asked, MetaOperand):
+            found.add(asked.key)
+    return found
