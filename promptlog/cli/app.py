@@ -64,7 +64,7 @@ def path(store: options.Store = None, json: options.Json = False) -> None:
 
 app.command("log")(logging.log)
 app.command("list")(asking.list_requests)
-app.command("search", cls=searching.SearchCommand)(searching.search)
+app.command("search", cls=searching.SearchCommand, help=searching.HELP)(searching.search)
 app.command("show")(asking.show)
 app.command("track")(tracking.track)
 app.command("tag")(tracking.tag)

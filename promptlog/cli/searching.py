@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,9 +11,45 @@ from typer.core import TyperCommand
 from promptlog.cli.listing import Limit, Show, Sort, print_requests
 from promptlog.cli.options import Json, Store, open_client
 from promptlog.cli.screen import note
+from promptlog.models.columns import COLUMNS
 
 if TYPE_CHECKING:
     from promptlog.expressions.nodes import Condition
+
+
+#: What the language has. The letter \b before a paragraph keeps its lines as they are.
+HELP = """Find requests by a text such as 'user_id:u1 latency_ms>500 cake'.
+
+All terms must hold. With --json, one request whole a line.
+
+\b
+cake, "chocolate cake"     input or output has it, whatever its case
+user_id:u1 model:gpt-4*    is it, begins with it; model:*mini* contains it
+region:(eu OR us)          is one of several
+latency_ms>500             also >= < <= and a range: cost_usd:0.01..1, 5..*
+plan!=pro                  is there and is something else
+plan:missing plan:exists   is not there, is there
+tag:production             has the tag
+score<60 score.quality<60  a score; one of another name than "default"
+since:7d until:2026-02-01  when it started: a span before now, or a moment
+start_time:2026-01-31      on that day; times are UTC
+-status:error              not; also NOT x, a AND b, (a OR b)
+output_text:cake           this text has it, whatever its case; also plan~pro
+k::int>3                   metadata read as ::text ::float ::int ::datetime
+
+A name is a column where there is one of that name, else a metadata key. col.NAME is always a column,
+meta.KEY always a key: meta.model:x, meta."my key":x. A misspelt column is thus a key that no request has.
+
+In running text (input_text, output_text, input, output, parameters, input_variables, error_message) a colon
+looks for a part, whatever its case, and = compares the whole. All other text is compared letter for letter, a
+status in any case. Metadata is text; with < and > a number compares
+as a number, a date as a date. Quote what has blanks, parentheses or : < > = ~, and what shall be no word or
+star of the language: plan:"missing". In quotes \\" is a quote and \\\\ a backslash.
+
+\b
+Columns:
+"""
+HELP += "\n".join(wrap(", ".join(COLUMNS), 74, initial_indent="  ", subsequent_indent="  "))
 
 
 class SearchCommand(TyperCommand):
@@ -39,39 +76,7 @@ def search(
     store: Store = None,
     json: Json = False,
 ) -> None:
-    r"""Find requests by a text such as 'user_id:u1 latency_ms>500 "chocolate cake"'.
-
-    All terms must hold. With --json, one request whole a line.
-
-    \b
-    cake "chocolate cake"      input or output has it, whatever its case
-    user_id:u1 model:gpt-4*    is it, begins with it; model:*mini* contains it
-    region:(eu OR us)          is one of several
-    latency_ms>500             also >= < <= and a range: cost_usd:0.01..1, 5..*
-    plan!=pro                  is there and is something else
-    plan:missing plan:exists   is not there, is there
-    tag:production             has the tag
-    score<60 score.quality<60  a score; one of another name than "default"
-    since:7d until:2026-02-01  when it started: a span before now, or a moment
-    start_time:2026-01-31      on that day; times are UTC
-    -status:error              not; also NOT x, a AND b, (a OR b)
-    output_text:cake           this text has it, whatever its case; plan~pro too
-    k::int>3                   metadata read as ::text ::float ::int ::datetime
-
-    A name is a column where there is one of that name, else a metadata key. col.NAME is always a column,
-    meta.KEY always a key: meta.model:x, meta."my key":x. A misspelt column is thus a key that no request has.
-
-    Other text is compared letter for letter, but for a status. Metadata is text; with < and > a number compares
-    as a number, a date as a date. Quote what has blanks, parentheses or : < > = ~, and what shall be no word or
-    star of the language: plan:"missing". In quotes \" is a quote and \\ a backslash.
-
-    \b
-    Columns: request_id start_time end_time latency_ms provider model api_type
-      function_name status error_type error_message input_text output_text input
-      output parameters input_tokens output_tokens cost_usd prompt_name
-      prompt_version prompt_label prompt_id input_variables group_id trace_id
-      span_id logged_at
-    """
+    """Print the requests that a search text asks for."""
     from promptlog.expressions.search import parse
 
     condition = parse(" ".join(text).strip())
@@ -85,7 +90,6 @@ def _name_near_columns(condition: Condition) -> None:
     from difflib import get_close_matches
 
     from promptlog.expressions.nodes import metadata_keys
-    from promptlog.models.columns import COLUMNS
 
     for key in sorted(metadata_keys(condition)):
         for near in get_close_matches(key, [*COLUMNS, "tag", "score", "since", "until"], n=1, cutoff=0.65):
