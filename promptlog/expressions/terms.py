@@ -251,7 +251,7 @@ class _Term:
     def any_of(self, operator: str, values: list[Given]) -> Condition:
         """Return whether it is one of the values."""
         parts = tuple(self.condition(operator, value) for value in values)
-        plain = tuple(part.right for part in parts if isinstance(part, Comparison))
+        plain = tuple(part.right for part in parts if isinstance(part, Comparison) and part.operator == "==")
         return IsIn(self.left.operand, plain) if len(plain) == len(parts) else Or(parts)
 
     def condition(self, operator: str, value: Given) -> Condition:

@@ -9,6 +9,7 @@ import time
 from typing import Any, assert_never
 
 from promptlog.expressions import nodes
+from promptlog.identifiers import LATEST_US
 from promptlog.models.columns import COLUMNS
 from promptlog.query.texts import blueprint_has_part, has_part, text_column
 
@@ -85,7 +86,9 @@ class Binder:
                 raise TypeError(f"no condition: {node!r}")
 
     def _moment(self, moment: int | None, span_us: int | None) -> str:
-        return f"make_timestamp({self.bind(moment if moment is not None else self._now_us - (span_us or 0))}::BIGINT)"
+        if moment is None:  # a span may reach beyond all times that there are
+            moment = min(max(self._now_us - (span_us or 0), 0), LATEST_US + 1)
+        return f"make_timestamp({self.bind(moment)}::BIGINT)"
 
     def _value(self, operand: nodes.Operand, value: nodes.Value) -> str:
         kind = COLUMNS[operand.name].kind if isinstance(operand, nodes.ColumnOperand) else ""

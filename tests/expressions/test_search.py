@@ -104,6 +104,7 @@ _EXAMPLES: list[tuple[str, Condition]] = [
     ("latency_ms:100..*", col.latency_ms >= 100),
     ("latency_ms:..500", col.latency_ms <= 500),
     ("input_tokens:(1 OR 2)", col.input_tokens.is_in([1, 2])),
+    ("latency_ms:(5 OR 7..*)", (col.latency_ms == 5) | (col.latency_ms >= 7)),
     ("price>3", meta("price").as_float() > 3),
     ("meta.price<=2.5", meta("price").as_float() <= 2.5),
     ("price:1..2", meta("price").as_float().between(1, 2)),
@@ -300,6 +301,25 @@ def test_a_client_searches(tmp_path: Path) -> None:
     assert repr(client.requests) == "<Requests all: .df(), .count(), .first(), or iterate>"
     with pytest.raises(SearchSyntaxError):
         client.search("a:")
+
+
+def test_a_span_may_reach_beyond_all_times(tmp_path: Path) -> None:
+    """A span of any length is a question; so is one that ends in the future."""
+    client = PromptLog(tmp_path / "store.duckdb")
+    client.log_request(
+        provider="p",
+        model="m",
+        input=None,
+        output=None,
+        request_start_time=0,
+        request_end_time=1,
+    )
+    for text, count in (
+        ("since:" + "9" * 30 + "d", 1),
+        ("until:+" + "9" * 30 + "d", 1),
+        ("since:+9999999d", 0),
+    ):
+        assert client.search(text).count() == count, text
 
 
 def test_every_way_in_writes_json_that_is_found(tmp_path: Path) -> None:
