@@ -242,6 +242,18 @@ class PromptLog:
 
         return Requests(self._store)
 
+    def search(self, text: str) -> Requests:
+        """Return the requests that a search text asks for: what `client.requests.search(text)` returns.
+
+        Args:
+            text: such as `user_id:user_123 latency_ms>500 -status:error "chocolate cake"`; an empty one asks for all.
+                `promptlog search --help` has the language.
+
+        Raises:
+            SearchSyntaxError: it cannot be read; the message points at the place.
+        """
+        return self.requests.search(text)
+
     def sql(self, text: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> SqlResult:
         """Ask in SQL: one statement that only reads, with `?` for each of `params`, or `$name` for each of a dict.
 

@@ -10,6 +10,7 @@ PromptLogError
 │   ├── InvalidTimeError
 │   ├── RecordTooLargeError
 │   ├── UnknownColumnError     (also AttributeError)
+│   ├── SearchSyntaxError      a search text cannot be read; says where and what was expected
 │   └── QueryError             the database refused a query
 ├── ConditionAsBoolError       (also TypeError)       `a and b` where `a & b` was meant
 ├── RequestNotFoundError       (also LookupError)
@@ -126,6 +127,47 @@ _ELSEWHERE = {
     "prompt_version_number": "col.prompt_version",
     "prompt_input_variables": "col.input_variables",
 }
+
+
+class SearchSyntaxError(InvalidInputError):
+    """A search text cannot be read. The message has three lines: what is wrong, the text, and a mark under the place.
+
+    Attributes:
+        text: the whole text.
+        position: the character at which it goes wrong, counted from 0; the text's length where more was expected.
+        expected: what would have been right there, in words.
+    """
+
+    text: str = ""
+    position: int = 0
+    expected: str = ""
+
+    @classmethod
+    def at(cls, text: str, position: int, expected: str, problem: str = "") -> SearchSyntaxError:
+        """Point at a place and say what was expected there, or what is wrong with what is there."""
+        error = cls(f"search text: {problem or f'expected {expected}'}\n{_pointed_at(text, position)}")
+        error.text, error.position, error.expected = text, position, expected
+        return error
+
+
+_ROOM = 72  # columns of text shown around the place, so that the mark stands under it in any terminal
+
+
+def _pointed_at(text: str, position: int) -> str:
+    """Return the line of the text that holds a place, cut to what a terminal shows, and a mark below the place."""
+    from unicodedata import combining, east_asian_width
+
+    begin = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position) if "\n" in text[position:] else len(text)
+    first = max(begin, position - _ROOM * 2 // 3)
+    last = min(end, first + _ROOM)
+    shown = [character if character.isprintable() else " " for character in text[first:last]]
+    before = "… " if first > begin else ""
+    width = len(before) + sum(
+        0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1
+        for character in shown[: position - first]
+    )
+    return f"  {before}{''.join(shown)}{' …' if last < end else ''}\n  {' ' * width}^"
 
 
 class QueryError(InvalidInputError):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from promptlog.cli import asking, backfilling, logging, options, tracking, upkeep
+from promptlog.cli import asking, backfilling, logging, options, searching, tracking, upkeep
 from promptlog.cli.failures import OneLineErrors
 from promptlog.cli.text import json_line
 
@@ -64,6 +64,7 @@ def path(store: options.Store = None, json: options.Json = False) -> None:
 
 app.command("log")(logging.log)
 app.command("list")(asking.list_requests)
+app.command("search", cls=searching.SearchCommand, help=searching.HELP)(searching.search)
 app.command("show")(asking.show)
 app.command("track")(tracking.track)
 app.command("tag")(tracking.tag)

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import sys
-from json import loads
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptlog.cli.listing import Limit, Show, Sort, print_requests
 from promptlog.cli.options import Id, Json, Metadata, Store, open_client, pairs
-from promptlog.cli.screen import Column, console, note, print_table
-from promptlog.cli.text import json_line, latency, short_time, tokens, usd, visible
+from promptlog.cli.screen import Column, note, print_table
+from promptlog.cli.text import json_line, visible
 
 if TYPE_CHECKING:
-    from promptlog.client import PromptLog
     from promptlog.expressions.nodes import Condition
-
-_SHORT_ID = 18  # of a version 7 UUID: its time to the microsecond, and so nearly always its own
-_ROOM_FOR_INPUT = 120  # columns of a terminal
-_INPUT_CHARS = 200
-_SHOWN = (
-    "request_id",
-    "start_time",
-    "model",
-    "latency_ms",
-    "input_tokens",
-    "output_tokens",
-    "cost_usd",
-    "status",
-)
-_STATUS = _SHOWN.index("status")
 
 
 def list_requests(
@@ -45,11 +29,9 @@ def list_requests(
         str | None, typer.Option("--since", metavar="WHEN", help="7d, 90m, or ISO 8601.")
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Likewise.")] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=0, help="How many, newest first.")] = 20,
-    show: Annotated[
-        list[str] | None,
-        typer.Option("--show", metavar="KEY", help="A metadata key as a column; may be repeated."),
-    ] = None,
+    limit: Limit = 20,
+    sort: Sort = None,
+    show: Show = None,
     store: Store = None,
     json: Json = False,
 ) -> None:
@@ -58,16 +40,7 @@ def list_requests(
     All filters must hold; with --json, one request whole a line.
     """
     conditions = _conditions(meta, tag, model, status, since, until)
-    client = open_client(store)
-    printed = 0
-    if json:
-        for request in client.requests.filter(*conditions).limit(limit):
-            sys.stdout.write(json_line(request.model_dump()) + "\n")
-            printed += 1
-    else:
-        printed = _print_requests(client, conditions, limit, list(dict.fromkeys(show or ())))
-    if not printed and limit:
-        _say_why_empty(client)
+    print_requests(open_client(store), conditions, sort=sort, limit=limit, keys=show, json=json)
 
 
 def _conditions(
@@ -92,60 +65,6 @@ def _conditions(
     if until is not None:
         conditions.append(face.until(until))
     return conditions
-
-
-def _print_requests(client: PromptLog, conditions: list[Condition], limit: int, keys: list[str]) -> int:
-    on = console()
-    wide = on.is_terminal and on.width >= _ROOM_FOR_INPUT
-    names = (*_SHOWN, *(["input"] if wide else []))
-    asked = client.requests.filter(*conditions).limit(limit).select(*names)
-    rows = (asked.with_metadata(*keys) if keys else asked).fetchall()
-    if not rows:
-        return 0
-    columns = [
-        Column("id", style="cyan"),
-        Column("time (UTC)"),
-        Column("model", shrinks=True),
-        Column("latency", right=True, goes=1),
-        Column("tokens", right=True, goes=3),
-        Column("cost", right=True, goes=2),
-        Column("status", goes=0 if any(row[_STATUS] != "SUCCESS" for row in rows) else 4),
-        *(Column(key, style="green", shrinks=True) for key in keys),
-        *([Column("input", style="dim", shrinks=True)] if wide else []),
-    ]
-    shown = []
-    for id, start, model, latency_ms, tokens_in, tokens_out, cost, status, *rest in rows:
-        texts = [_last_said(rest.pop(0))] if wide else []
-        short = id[:_SHORT_ID] if on.is_terminal else id
-        told = [
-            short,
-            short_time(start),
-            model,
-            latency(latency_ms),
-            tokens(tokens_in, tokens_out),
-            usd(cost),
-        ]
-        shown.append([*told, status, *rest, *texts])
-    print_table(columns, shown)
-    return len(rows)
-
-
-def _last_said(input: str | None) -> str:
-    """Return the beginning of what the user said last: what tells one request from another."""
-    from promptlog.models.content import text_of
-
-    blueprint = loads(input) if input else {}
-    asked = [m for m in blueprint.get("messages") or () if isinstance(m, dict) and m.get("role") == "user"]
-    return text_of({**blueprint, "messages": asked[-1:]})[:_INPUT_CHARS]
-
-
-def _say_why_empty(client: PromptLog) -> None:
-    if client.requests.limit(1).ids():
-        note("No request matches.")
-        return
-    note(f"Nothing is logged yet in {client.path}. To log something:")
-    note('  promptlog log --provider openai --model gpt-4o --input "Hi" --output "Hello" --meta user_id=u1')
-    note("  in Python: promptlog.PromptLog().log_request(...); or see it all at work: promptlog demo")
 
 
 def show(request_id: Id, store: Store = None, json: Json = False) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from promptlog.cli.text import one_line
-from promptlog.errors import NotLoggedWarning, PromptLogError
+from promptlog.cli.text import one_line, visible
+from promptlog.errors import NotLoggedWarning, PromptLogError, SearchSyntaxError
 
 FAILED = 1  # usage errors are typer's, and 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -27,6 +27,9 @@ class OneLineErrors(TyperGroup):
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
+        except SearchSyntaxError as error:  # its second and third line show the place
+            said, *place = str(error).split("\n")
+            raise _failure(said, *place) from None
         except (PromptLogError, NotLoggedWarning) as error:
             raise _failure(_message(error)) from None
         except KeyboardInterrupt:
@@ -47,8 +50,10 @@ def _message(error: Exception) -> str:
     return one_line(said)
 
 
-def _failure(message: str) -> typer.Exit:
+def _failure(message: str, *more: str) -> typer.Exit:
+    """Write a message as one line, and what is drawn as it is."""
     sys.stderr.write(f"promptlog: error: {one_line(message)}\n")
+    sys.stderr.writelines(f"{visible(line)}\n" for line in more)
     return typer.Exit(FAILED)
 
 

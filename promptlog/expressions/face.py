@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from promptlog.errors import ConditionAsBoolError, InvalidInputError, UnknownColumnError
@@ -36,8 +37,11 @@ from promptlog.models.columns import COLUMNS
 if TYPE_CHECKING:
     from datetime import date
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-_UNITS_US = {"ms": 1e3, "s": 1e6, "m": 60e6, "h": 3600e6, "d": 86_400e6, "w": 604_800e6}
+MAX_FOLDED_CHARS = 1000  # of a part that is looked for whatever its case: the pattern it becomes is bounded
+_SPAN = re.compile(r"(\+?)([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d|w)")
+UNITS_US = {
+    "us": 1, "ms": 1000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000,
+}  # fmt: skip
 
 
 class Expression:
@@ -47,6 +51,11 @@ class Expression:
         self.operand = operand
         self._kind = kind
         self._shown = shown
+
+    @property
+    def kind(self) -> str:
+        """What it holds: "text", "number", "int", "time" or "id"."""
+        return self._kind
 
     def __repr__(self) -> str:
         return self._shown
@@ -98,9 +107,15 @@ class Expression:
         """It is there, be it an empty text."""
         return Exists(self.operand)
 
-    def contains(self, part: str) -> Condition:
-        """Its text has this part, letter for letter."""
-        return Contains(self.operand, self._part(part, "contains"))
+    def contains(self, part: str, *, case: bool = True) -> Condition:
+        """Its text has this part, letter for letter; with `case=False`, whatever the case of its letters is."""
+        part = self._part(part, "contains")
+        if not case and len(part) > MAX_FOLDED_CHARS:
+            raise InvalidInputError(
+                f"contains(…, case=False) looks for up to {MAX_FOLDED_CHARS:,} characters, got {len(part):,}; "
+                f"look for a part of that, or letter for letter"
+            )
+        return Contains(self.operand, part, case)
 
     def starts_with(self, part: str) -> Condition:
         """Its text begins with this."""
@@ -239,7 +254,10 @@ def _span_us(when: object) -> int | None:
         raise InvalidInputError(
             f"{when!r} is neither a span (30s, 90m, 12h, 7d, 2w) nor a moment in ISO 8601 (2026-01-31T12:00:00Z)"
         )
-    return int(float(found[1]) * _UNITS_US[found[2]]) if found else None
+    if found is None:
+        return None
+    span_us = int(Decimal(found[2]) * UNITS_US[found[3]])
+    return -span_us if found[1] else span_us  # "+1d" lies a day ahead
 
 
 def _refuse_surrogates(text: str, what: str) -> None:

@@ -38,7 +38,10 @@ Operand = ColumnOperand | MetaOperand | ScoreOperand
 
 
 class Condition:
-    """What is true or false of each request. Combine with `&`, `|` and `~`."""
+    """What is true or false of each request. Combine with `&`, `|` and `~`.
+
+    `str` of it is text of the search language, which `search.parse` reads back as an equal condition.
+    """
 
     __slots__ = ()
 
@@ -52,6 +55,14 @@ class Condition:
 
     def __invert__(self) -> Condition:
         return Not(self)
+
+    def __str__(self) -> str:
+        from promptlog.expressions.show import to_text
+
+        return to_text(self)
+
+    def __repr__(self) -> str:
+        return f"<Condition {str(self) or '(all requests)'}>"
 
     def __bool__(self) -> NoReturn:
         raise ConditionAsBoolError(
@@ -69,7 +80,7 @@ def _checked(other: object, operator: str) -> Condition:
     return other
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Comparison(Condition):
     """A comparison with a value; false where the operand is missing. Times are microseconds since 1970, UTC."""
 
@@ -78,7 +89,7 @@ class Comparison(Condition):
     right: Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class IsIn(Condition):
     """The operand equals one of the values."""
 
@@ -86,15 +97,16 @@ class IsIn(Condition):
     values: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Contains(Condition):
-    """The operand's text has this part, letter for letter."""
+    """The operand's text has this part: letter for letter, or whatever the case of its letters is."""
 
     left: Operand
     part: str
+    case: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class StartsWith(Condition):
     """The operand's text begins with this."""
 
@@ -102,21 +114,21 @@ class StartsWith(Condition):
     part: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Exists(Condition):
     """The operand is there: a column is not null, a key is set (to an empty text too), a value can be read as cast."""
 
     operand: Operand
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class HasTag(Condition):
     """The request carries the tag."""
 
     tag: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Since(Condition):
     """The request started at or after a moment: microseconds since 1970, or a span before the question is asked."""
 
@@ -124,7 +136,7 @@ class Since(Condition):
     span_us: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Until(Condition):
     """The request started before a moment, given as in `Since`."""
 
@@ -132,22 +144,34 @@ class Until(Condition):
     span_us: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class And(Condition):
     """All hold."""
 
     parts: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Or(Condition):
     """One holds at least."""
 
     parts: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Not(Condition):
     """It does not hold: where the operand is missing too."""
 
     part: Condition
+
+
+def metadata_keys(condition: Condition) -> set[str]:
+    """Return the metadata keys that a condition asks of."""
+    found, waiting = set(), [condition]
+    while waiting:
+        node = waiting.pop()
+        waiting += node.parts if isinstance(node, And | Or) else [node.part] if isinstance(node, Not) else []
+        asked = getattr(node, "left", getattr(node, "operand", None))
+        if isinstance(asked, MetaOperand):
+            found.add(asked.key)
+    return found

@@ -11,7 +11,9 @@ from typing import Any, assert_never
 from promptlog.database.metadata import value_hash
 from promptlog.database.schema import BY_VALUE
 from promptlog.expressions import nodes
+from promptlog.identifiers import LATEST_US
 from promptlog.models.columns import COLUMNS
+from promptlog.query.texts import blueprint_has_part, has_part, text_column
 
 _ALIASES = {"requests": "r", "request_prompts": "p", "request_groups": "g"}
 _JSON = {"input", "output", "parameters", "input_variables"}
@@ -26,17 +28,6 @@ _CASTS = {
     "datetime": r"CASE WHEN regexp_full_match(value, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
     r"(Z|[+-]([01]\d|2[0-3])(:?\d\d)?)?)?') THEN epoch_us(TRY_CAST(value AS TIMESTAMPTZ)) END",
 }
-
-
-def text_column(column: str) -> str:
-    """SQL for the text blocks of a blueprint, joined as `models.content.text_of` joins them."""
-    blocks = ", ".join(
-        f"json_extract_string({column}, '{path}')"
-        for path in ("$.content[*].text", "$.messages[*].content[*].text")
-    )
-    return (
-        f"CASE WHEN {column} IS NOT NULL THEN array_to_string(list_concat({blocks}), chr(10) || chr(10)) END"
-    )
 
 
 def column_sql(name: str) -> str:
@@ -82,8 +73,11 @@ class Binder:
                     lambda sql: f"{sql} IN ({', '.join(self._value(left, v) for v in values)})",
                     equal_to=values,
                 )
-            case nodes.Contains(left, part):
-                return self._where(left, lambda sql: f"contains({sql}, {self.bind(part)})")
+            case nodes.Contains(nodes.ColumnOperand("input_text" | "output_text" as name), part, case):
+                column = f"r.{name.removesuffix('_text')}"
+                return blueprint_has_part(column, part, case=case, bind=self.bind)
+            case nodes.Contains(left, part, case):
+                return self._where(left, lambda sql: has_part(sql, part, case=case, bind=self.bind))
             case nodes.StartsWith(left, part):
                 return self._where(left, lambda sql: f"starts_with({sql}, {self.bind(part)})")
             case nodes.Exists(operand):
@@ -98,7 +92,9 @@ class Binder:
                 raise TypeError(f"no condition: {node!r}")
 
     def _moment(self, moment: int | None, span_us: int | None) -> str:
-        return f"make_timestamp({self.bind(moment if moment is not None else self._now_us - (span_us or 0))}::BIGINT)"
+        if moment is None:  # a span may reach beyond all times that there are
+            moment = min(max(self._now_us - (span_us or 0), 0), LATEST_US + 1)
+        return f"make_timestamp({self.bind(moment)}::BIGINT)"
 
     def _value(self, operand: nodes.Operand, value: nodes.Value) -> str:
         kind = COLUMNS[operand.name].kind if isinstance(operand, nodes.ColumnOperand) else ""

@@ -13,7 +13,7 @@ from promptlog.errors import (
     RequestNotFoundError,
     UnknownColumnError,
 )
-from promptlog.expressions.nodes import ColumnOperand, Condition
+from promptlog.expressions.nodes import And, ColumnOperand, Condition
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
 from promptlog.models.columns import COLUMNS
@@ -53,7 +53,9 @@ class Requests(Result):
         return Requests(self._store, replace(self._question, **changes))
 
     def __repr__(self) -> str:
-        return f"<Requests {self._question.conditions or 'all'}: .df(), .count(), .first(), or iterate>"
+        conditions = self._question.conditions
+        words = str(conditions[0] if len(conditions) == 1 else And(conditions))
+        return f"<Requests {words or 'all'}: .df(), .count(), .first(), or iterate>"
 
     # -- building ----------------------------------------------------------------------------------------------
 
@@ -70,6 +72,18 @@ class Requests(Result):
                     f"of type {type(condition).__name__}"
                 )
         return self._with(conditions=(*self._question.conditions, *conditions))
+
+    def search(self, text: str) -> Requests:
+        """Keep the requests that a search text asks for, such as `user_id:u1 latency_ms>500 "chocolate cake"`.
+
+        `promptlog search --help` has the language.
+
+        Raises:
+            SearchSyntaxError: the text cannot be read; the message points at the place.
+        """
+        from promptlog.expressions.search import parse
+
+        return self.filter(parse(text))
 
     def sort(self, *by: str | Expression, descending: bool = False) -> Requests:
         """Sort by columns, given by name or as `col.x`; nulls last. Requests that tie are in the order of ids."""

@@ -20,6 +20,7 @@ COMMANDS = (
     "path",
     "log",
     "list",
+    "search",
     "show",
     "track",
     "tag",

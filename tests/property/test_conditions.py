@@ -29,7 +29,10 @@ Row = dict[str, Any]  # a request as the model sees it: its columns, and `metada
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _START = datetime(2026, 1, 31, 12, tzinfo=UTC)
-_TEXTS = ("a", "A", "ab", "b", "NULL", "a%", "a_", "ä", "\U0001f600", "\uffff", "a\x00b", "\n", "'")
+_TEXTS = (
+    "a", "A", "ab", "b", "NULL", "a%", "a_", "ä", "Ä", "\U0001f600", "\uffff", "a\x00b", "\n", "'", "a\n\nB", '"', "\\",
+    "\\n", "/", "text", "\x1f", "\x7f", "(", "u00",
+)  # fmt: skip
 _FREE_TEXTS = (*_TEXTS, "")  # where an empty text may stand
 _INTS = (0, 1, 2, 500, 2**53)
 #: Beyond 2**53 whole numbers are compared exactly with whole numbers; with a float, as floats.
@@ -242,8 +245,16 @@ def claims_of_one(draw: st.DrawFn) -> Claim:
     left, value, own = subject.expression, subject.value, subject.own
     if way == "text":
         part = draw(subject.others)
-        if draw(st.booleans()):
+        kind = draw(st.sampled_from(("contains", "folded", "starts")))
+        if kind == "contains":
             return Claim(left.contains(part), lambda row: value(row) is not None and part in value(row))
+        if (
+            kind == "folded"
+        ):  # the texts that are drawn have no letter of which Unicode's folding says more than `lower`
+            return Claim(
+                left.contains(part, case=False),
+                lambda row: value(row) is not None and part.lower() in value(row).lower(),
+            )
         return Claim(
             left.starts_with(part), lambda row: value(row) is not None and value(row).startswith(part)
         )
