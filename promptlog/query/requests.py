@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from promptlog.database.lease import Store
     from promptlog.expressions.face import Expression
     from promptlog.models.request import Request
+    from promptlog.query.analytics import Analytics
 
 _PAGE = 500  # requests read at once while iterating: no lease of the store outlives a page
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
@@ -120,6 +121,14 @@ class Requests(Result):
             scores=tuple(dict.fromkeys(added)), all_scores=self._question.all_scores or not names
         )
 
+    def analytics(
+        self, *, every: str | None = None, time_zone: str = "UTC", cost_by: str | None = None, top: int = 50
+    ) -> Analytics:
+        """Answer `client.analytics` about these requests; a limit counts."""
+        from promptlog.query.analytics import analyse
+
+        return analyse(self._store, self, every=every, time_zone=time_zone, cost_by=cost_by, top=top)
+
     # -- ends --------------------------------------------------------------------------------------------------
 
     def count(self) -> int:
@@ -184,6 +193,14 @@ class Requests(Result):
                 f"{request_id!r} is the beginning of several ids ({', '.join(found)}…); give more of it"
             )
         return str(found[0])
+
+    def _ids_sql(self, binder: Binder) -> str | None:
+        """SQL for the ids alone, in no order; None where that is all of them."""
+        if self._question.limit is not None:
+            return _picked(self._question, binder)
+        if not self._question.conditions:
+            return None
+        return f"SELECT r.request_id FROM requests r WHERE {binder.condition(And(self._question.conditions))}"
 
     # -- SQL ---------------------------------------------------------------------------------------------------
 

@@ -35,14 +35,14 @@ class Result:
 
     def df(self) -> pd.DataFrame:
         """Return a pandas data frame."""
-        _need("pandas")
+        need("pandas")
         text, values = self._sql()
         with self._store.ask(self._doing) as connection:
             return _pandas(connection, text, values)
 
     def pl(self) -> pl.DataFrame:
         """Return a polars data frame."""
-        _need("polars")
+        need("polars")
         import polars as pl
 
         frame = pl.from_arrow(self.arrow())
@@ -51,7 +51,7 @@ class Result:
 
     def arrow(self) -> pa.Table:
         """Return an Arrow table."""
-        _need("pyarrow")
+        need("pyarrow")
         text, values = self._sql()
         with self._store.ask(self._doing) as connection:
             return connection.sql(text, params=values).to_arrow_table()
@@ -103,13 +103,13 @@ class SqlResult(Result):
 
     def df(self) -> pd.DataFrame:
         """Return a pandas data frame."""
-        _need("pandas")
+        need("pandas")
         with self._store.ask(self._doing) as connection, reading_only(connection):
             return _pandas(connection, self._text, self._values)
 
     def arrow(self) -> pa.Table:
         """Return an Arrow table."""
-        _need("pyarrow")
+        need("pyarrow")
         with self._store.ask(self._doing) as connection, reading_only(connection):
             return connection.sql(self._text, params=self._values).to_arrow_table()
 
@@ -146,7 +146,7 @@ def fetch(
         cursor = connection.execute(
             f"SELECT {', '.join(shown)} FROM ({text}\n) AS q({', '.join(columns)})", values
         )
-    return names, [tuple(_utc(value) for value in row) for row in cursor.fetchall()]
+    return names, [tuple(utc(value) for value in row) for row in cursor.fetchall()]
 
 
 def _explains_a_select(statement: duckdb.Statement) -> bool:
@@ -175,11 +175,17 @@ def _pandas(connection: duckdb.DuckDBPyConnection, text: str, values: Values) ->
         return connection.execute(text, values).df()
 
 
-def _utc(value: Any) -> Any:
+def utc(value: Any) -> Any:
+    """Return a time as a moment in UTC, anything else as it is."""
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
-def _need(package: str) -> None:
+def need(package: str) -> None:
+    """Refuse to go on where a package of the extra `frames` is missing.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     from importlib.util import find_spec
 
     if find_spec(package) is None:
