@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from promptlog.database.lease import Store
     from promptlog.expressions.nodes import Condition
+    from promptlog.models.analytics import Analytics
     from promptlog.models.arguments import RequestArguments
     from promptlog.models.sessions import SessionColumn
-    from promptlog.query.analytics import Analytics
     from promptlog.query.catalogue import Metadata
     from promptlog.query.requests import Requests
     from promptlog.query.results import SqlResult

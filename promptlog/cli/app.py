@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from promptlog.cli import asking, logging, options, tracking, upkeep
+from promptlog.cli import asking, logging, looking, options, stats, tracking, upkeep
 from promptlog.cli.failures import OneLineErrors
 from promptlog.cli.text import json_line
 
@@ -65,6 +65,10 @@ def path(store: options.Store = None, json: options.Json = False) -> None:
 app.command("log")(logging.log)
 app.command("list")(asking.list_requests)
 app.command("show")(asking.show)
+app.command("stats")(stats.stats)
+app.command("keys")(looking.keys)
+app.command("values")(looking.values)
+app.command("sessions")(looking.sessions)
 app.command("track")(tracking.track)
 app.command("tag")(tracking.tag)
 app.command("score")(tracking.score)

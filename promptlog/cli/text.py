@@ -18,6 +18,7 @@ _BREAKS = re.compile(r"[ \t]*[\r\n\t]+[ \t]*")
 
 SECOND = "%Y-%m-%d %H:%M:%S"
 _MS_A_SECOND = 1000
+_MINUTE_S = 60
 _SMALL_USD = 0.0001
 
 
@@ -82,6 +83,24 @@ def short_time(moment: datetime) -> str:
 def latency(latency_ms: float) -> str:
     """Return a duration in ms, or in s from one second on."""
     return f"{latency_ms:.0f} ms" if latency_ms < _MS_A_SECOND else f"{latency_ms / _MS_A_SECOND:.2f} s"
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time in its two largest units."""
+    whole = round(seconds)
+    if whole < _MINUTE_S:
+        return f"{whole} s"
+    days, rest = divmod(whole, 24 * 60 * _MINUTE_S)
+    hours, rest = divmod(rest, 60 * _MINUTE_S)
+    minutes, rest = divmod(rest, _MINUTE_S)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    first = next(at for at, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
+
+
+def percent(share: float | None) -> str:
+    """Return a share in percent; nothing where it is not known."""
+    return "" if share is None else f"{share:.1%}"
 
 
 def usd(cost_usd: float | None) -> str:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import duckdb
 
 from promptlog.database.schema import BY_VALUE
 from promptlog.errors import InvalidInputError
 from promptlog.expressions.face import meta
+from promptlog.models.analytics import Analytics, Totals
+from promptlog.models.tables import Kind, Table
 from promptlog.query.buckets import edges, roughly_s, zone_named
 from promptlog.query.conditions import Binder
 from promptlog.query.pieces import total
-from promptlog.query.tables import Table
+from promptlog.query.results import _utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from promptlog.database.lease import Store
     from promptlog.query.requests import Requests
@@ -34,71 +35,6 @@ _MEASURED = f"""
     count(r.request_id) AS requests, count(*) FILTER (r.status = 'ERROR') AS errors,
     {total("input_tokens")}, {total("output_tokens")}, coalesce(sum(cost_usd), 0)::DOUBLE AS cost_usd,
     avg(latency_ms) AS latency_ms_mean, quantile_cont(latency_ms, [0.5, 0.9, 0.95]) AS quantiles"""
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """All requests in numbers. Sums count what is known; `None` where there is nothing to tell."""
-
-    requests: int
-    errors: int
-    error_rate: float | None
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float
-    latency_ms_mean: float | None
-    latency_ms_p50: float | None
-    latency_ms_p90: float | None
-    latency_ms_p95: float | None
-    first: datetime | None  # start of the first request, and of the last
-    last: datetime | None
-
-
-@dataclass(frozen=True)
-class Analytics:
-    """What `client.analytics` found, all of one moment.
-
-    `over_time` and the tables `by_…` have the columns requests, errors, error_rate, input_tokens, output_tokens,
-    cost_usd, latency_ms_mean, latency_ms_p50, latency_ms_p90 and latency_ms_p95, after the column they are named for.
-    """
-
-    totals: Totals
-    every: str  # the width of a bucket of time
-    time_zone: str
-    over_time: Table  # by `time`, a bucket's begin; none is left out between the first and the last
-    by_model: Table
-    by_provider: Table
-    by_prompt: Table  # by `prompt_name`
-    by_tag: Table  # a request counts under each of its tags
-    by_status: Table
-    by_error_type: Table  # of requests that have one, or failed
-    top_metadata_keys: Table  # key, requests
-    cost_by_metadata: Table  # key, value, requests, cost_usd: what cost most
-
-    def __repr__(self) -> str:
-        all = self.totals
-        return (
-            f"<Analytics of {all.requests:,} requests, {all.errors:,} errors, "
-            f"{all.input_tokens:,} tokens in and {all.output_tokens:,} out, ${all.cost_usd:,.2f}: "
-            f".totals, .over_time, .{', .'.join(field.name for field in fields(self)[4:])}>"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it as what JSON can hold: tables are lists of objects, times ISO 8601."""
-        found: dict[str, Any] = {}
-        for field in fields(self):
-            part = getattr(self, field.name)
-            if isinstance(part, Table):
-                found[field.name] = [_plain(row) for row in part.dicts()]
-            elif isinstance(part, Totals):
-                found[field.name] = _plain({name.name: getattr(part, name.name) for name in fields(part)})
-            else:
-                found[field.name] = part
-        return found
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 def analyse(
@@ -173,12 +109,21 @@ class _Asking:
         self._source = source
         self._top = top
 
+    def _read(self, text: str, values: list[Any]) -> Table:
+        """Return what SQL finds. Its columns have the types of `Kind`; times are UTC."""
+        cursor = self._connection.execute(text, values)
+        described = cursor.description or []
+        kinds = tuple(str(column[1]) for column in described)
+        assert set(kinds) <= set(get_args(Kind)), kinds  # noqa: S101 - our own SQL
+        rows = tuple(tuple(_utc(value) for value in row) for row in cursor.fetchall())
+        return Table(tuple(column[0] for column in described), cast("tuple[Kind, ...]", kinds), rows)
+
     def totals(self) -> Totals:
         text = (
             f"SELECT {_MEASURES}, first, last FROM (SELECT {_MEASURED}, min(start_time) AS first, "
             f"max(start_time) AS last FROM {self._source} r)"
         )
-        return Totals(**Table.read(self._connection, text, []).dicts()[0])
+        return Totals(**self._read(text, []).dicts()[0])
 
     def by(self, column: str, more: str = "") -> Table:
         """Requests by a column, of the table itself or of one that `more` joins; those of the most first."""
@@ -186,7 +131,7 @@ class _Asking:
             f"SELECT {column}, {_MEASURES} FROM (SELECT {column}, {_MEASURED} FROM {self._source} r {more} "
             f"GROUP BY {column}) ORDER BY requests DESC, {column} NULLS LAST LIMIT {self._top}"
         )
-        return Table.read(self._connection, text, [])
+        return self._read(text, [])
 
     def over_time(self, begins: list[datetime], zone: str) -> Table:
         """Requests by the buckets that begin at these moments."""
@@ -197,7 +142,7 @@ class _Asking:
             f"SELECT time, {_MEASURES} FROM (SELECT e.time, {_MEASURED} FROM edges e LEFT JOIN found r USING (time) "
             f"GROUP BY e.time) ORDER BY time"
         )
-        return Table.read(self._connection, text, [at]).in_zone(zone)
+        return self._read(text, [at]).in_zone(zone)
 
     def metadata(self, key: str | None) -> tuple[Table, Table]:
         """The keys on the most requests, and the values that cost most, of one key or of all."""
@@ -210,6 +155,6 @@ class _Asking:
         keys = f"SELECT key, count(*) AS requests FROM metadata SEMI JOIN {self._source} USING (request_id) GROUP BY key"
         by_cost = f"ORDER BY cost_usd DESC, requests DESC, key, value {top}"
         return (
-            Table.read(self._connection, f"{keys} ORDER BY requests DESC, key {top}", []),
-            Table.read(self._connection, f"{costs} {by_cost}", [key] if key is not None else []),
+            self._read(f"{keys} ORDER BY requests DESC, key {top}", []),
+            self._read(f"{costs} {by_cost}", [key] if key is not None else []),
         )

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from promptlog.database.lease import Store
     from promptlog.expressions.face import Expression
+    from promptlog.models.analytics import Analytics
     from promptlog.models.request import Request
-    from promptlog.query.analytics import Analytics
 
 _PAGE = 500  # requests read at once while iterating: no lease of the store outlives a page
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from promptlog.database.connection import our_errors
-from promptlog.errors import MissingExtraError, QueryError
+from promptlog.errors import QueryError
+from promptlog.models.tables import need as _need
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,14 +36,14 @@ class Result:
 
     def df(self) -> pd.DataFrame:
         """Return a pandas data frame."""
-        need("pandas")
+        _need("pandas")
         text, values = self._sql()
         with self._store.ask(self._doing) as connection:
             return _pandas(connection, text, values)
 
     def pl(self) -> pl.DataFrame:
         """Return a polars data frame."""
-        need("polars")
+        _need("polars")
         import polars as pl
 
         frame = pl.from_arrow(self.arrow())
@@ -51,7 +52,7 @@ class Result:
 
     def arrow(self) -> pa.Table:
         """Return an Arrow table."""
-        need("pyarrow")
+        _need("pyarrow")
         text, values = self._sql()
         with self._store.ask(self._doing) as connection:
             return connection.sql(text, params=values).to_arrow_table()
@@ -103,13 +104,13 @@ class SqlResult(Result):
 
     def df(self) -> pd.DataFrame:
         """Return a pandas data frame."""
-        need("pandas")
+        _need("pandas")
         with self._store.ask(self._doing) as connection, reading_only(connection):
             return _pandas(connection, self._text, self._values)
 
     def arrow(self) -> pa.Table:
         """Return an Arrow table."""
-        need("pyarrow")
+        _need("pyarrow")
         with self._store.ask(self._doing) as connection, reading_only(connection):
             return connection.sql(self._text, params=self._values).to_arrow_table()
 
@@ -146,7 +147,7 @@ def fetch(
         cursor = connection.execute(
             f"SELECT {', '.join(shown)} FROM ({text}\n) AS q({', '.join(columns)})", values
         )
-    return names, [tuple(utc(value) for value in row) for row in cursor.fetchall()]
+    return names, [tuple(_utc(value) for value in row) for row in cursor.fetchall()]
 
 
 def _explains_a_select(statement: duckdb.Statement) -> bool:
@@ -175,20 +176,5 @@ def _pandas(connection: duckdb.DuckDBPyConnection, text: str, values: Values) ->
         return connection.execute(text, values).df()
 
 
-def utc(value: Any) -> Any:
-    """Return a time as a moment in UTC, anything else as it is."""
+def _utc(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
-
-
-def need(package: str) -> None:
-    """Refuse to go on where a package of the extra `frames` is missing.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    from importlib.util import find_spec
-
-    if find_spec(package) is None:
-        raise MissingExtraError.of(package, "frames")
-    if package != "pandas" and find_spec("pyarrow") is None:
-        raise MissingExtraError.of("pyarrow", "frames")

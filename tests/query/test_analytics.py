@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from promptlog.query.tables import Table
+    from promptlog.models.tables import Table
 
 Row = dict[str, Any]
 _COUNT = 19_366  # the Azure trace once

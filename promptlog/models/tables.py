@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
-from promptlog.query.results import Values, need, utc
+from promptlog.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import duckdb
     import pandas as pd
     import polars as pl
     import pyarrow as pa
@@ -31,16 +30,6 @@ class Table:
     _kinds: tuple[Kind, ...]
     _rows: tuple[tuple[Any, ...], ...]
     time_zone: str = "UTC"
-
-    @classmethod
-    def read(cls, connection: duckdb.DuckDBPyConnection, text: str, values: Values) -> Table:
-        """Return what SQL finds. Its columns have the types of `Kind`; times are UTC."""
-        cursor = connection.execute(text, values)
-        described = cursor.description or []
-        kinds = tuple(str(column[1]) for column in described)
-        assert set(kinds) <= set(get_args(Kind)), kinds  # noqa: S101 - our own SQL
-        rows = tuple(tuple(utc(value) for value in row) for row in cursor.fetchall())
-        return cls(tuple(column[0] for column in described), cast("tuple[Kind, ...]", kinds), rows)
 
     def in_zone(self, time_zone: str) -> Table:
         """Return the table with its times in another zone."""
@@ -130,3 +119,17 @@ class Table:
             for name, kind in zip(self._names, self._kinds, strict=True)
         ]
         return pa.table(arrays, names=list(self._names))
+
+
+def need(package: str) -> None:
+    """Refuse to go on where a package that frames need is missing.
+
+    Raises:
+        MissingExtraError: it is not installed, or pyarrow beside it is not.
+    """
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise MissingExtraError.of(package, "frames")
+    if package != "pandas" and find_spec("pyarrow") is None:
+        raise MissingExtraError.of("pyarrow", "frames")
