@@ -87,6 +87,19 @@ class PromptLog:
     def __repr__(self) -> str:
         return f"PromptLog({str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        from promptlog.html import client_page, shown
+
+        def build() -> str:
+            if not self.path.exists() and not self._paths.segments.exists():  # looking makes no store
+                return client_page(self.path, 0, 0, [])
+            requests, keys = self.metadata.overview()
+            files = (self.path, self.path.with_name(f"{self.path.name}.wal"))
+            size = sum(file.stat().st_size for file in files if file.exists())
+            return client_page(self.path, requests, size, keys)
+
+        return shown(build)
+
     def __enter__(self) -> Self:
         return self
 

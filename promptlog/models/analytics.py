@@ -56,6 +56,11 @@ class Analytics:
             f".totals, .over_time, .{', .'.join(field.name for field in fields(self)[4:])}>"
         )
 
+    def _repr_html_(self) -> str:
+        from promptlog.html import analytics_page, shown
+
+        return shown(lambda: analytics_page(self))
+
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as what JSON can hold: tables are lists of objects, times ISO 8601."""
         found: dict[str, Any] = {}

@@ -72,6 +72,11 @@ class Table:
     def __repr__(self) -> str:
         return f"<{len(self)} rows of {', '.join(self._names)}: .df(), .pl(), .arrow(), .dicts()>"
 
+    def _repr_html_(self) -> str:
+        from promptlog.html import shown, table_page
+
+        return shown(lambda: table_page(self))
+
     def df(self) -> pd.DataFrame:
         """Return a pandas data frame."""
         need("pandas")

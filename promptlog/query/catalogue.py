@@ -41,6 +41,14 @@ class Metadata:
     def __repr__(self) -> str:
         return "<client.metadata: .keys() and .values(key, prefix=…, limit=…)>"
 
+    def overview(self, limit: int = 8) -> tuple[int, list[tuple[str, int]]]:
+        """Return the number of requests, and the keys that were set most often with how often that was."""
+        text = "SELECT key, count(*) AS times FROM metadata GROUP BY key ORDER BY times DESC, key LIMIT ?"
+        with self._store.ask("counting") as connection:
+            counted = connection.execute("SELECT count(*) FROM requests").fetchone()
+            keys = connection.execute(text, [limit]).fetchall()
+        return int(counted[0]) if counted else 0, keys
+
     def keys(self, *conditions: Condition) -> Keys:
         """Return the keys, those on the most requests first.
 
@@ -99,6 +107,9 @@ class Keys(Result):
     def __repr__(self) -> str:
         return "<metadata keys: .df(), .pl(), .arrow(), .fetchall() or .dicts()>"
 
+    def _title(self) -> str:
+        return "metadata keys"
+
     def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:
         binder = Binder()
         ids = self._requests._ids_sql(binder)  # noqa: SLF001 - the rooms of a question
@@ -142,6 +153,10 @@ class KeyValues(Result):
 
     def __repr__(self) -> str:
         return f"<values of {self._key!r}: .df(), .pl(), .arrow(), .fetchall() or .dicts()>"
+
+    def _title(self) -> str:
+        begin = f" that begin with {self._prefix!r}" if self._prefix else ""
+        return f"values of {self._key!r}{begin}"
 
     def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:
         binder = Binder()

@@ -67,6 +67,12 @@ class Requests(Result):
     def __repr__(self) -> str:
         return f"<Requests {self._question.conditions or 'all'}: .df(), .count(), .first(), or iterate>"
 
+    def _repr_html_(self) -> str:
+        from promptlog.html import shown
+        from promptlog.query.notebook import requests_page
+
+        return shown(lambda: requests_page(self))
+
     # -- building ----------------------------------------------------------------------------------------------
 
     def filter(self, *conditions: Condition) -> Requests:

@@ -73,10 +73,23 @@ class Result:
         """Return the names of the columns."""
         return self._fetch()[0]
 
-    def _fetch(self) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def _fetch(self, most: int | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
         text, values = self._sql(zoned=False)
         with self._store.ask(self._doing) as connection:
-            return fetch(connection, text, values)
+            return fetch(connection, text, values, most)
+
+    def _title(self) -> str:
+        """Say in a word or two what the rows are."""
+        return "rows"
+
+    def _repr_html_(self) -> str:
+        from promptlog.html import ROWS, rows_page, shown
+
+        def build() -> str:
+            names, rows = self._fetch(ROWS + 1)
+            return rows_page(self._title(), names, rows[:ROWS], total=None, more=len(rows) > ROWS)
+
+        return shown(build)
 
 
 class SqlResult(Result):
@@ -114,9 +127,12 @@ class SqlResult(Result):
         with self._store.ask(self._doing) as connection, reading_only(connection):
             return connection.sql(self._text, params=self._values).to_arrow_table()
 
-    def _fetch(self) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def _fetch(self, most: int | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
         with self._store.ask(self._doing) as connection, reading_only(connection):
-            return fetch(connection, self._text, self._values)
+            return fetch(connection, self._text, self._values, most)
+
+    def _title(self) -> str:
+        return "SQL"
 
 
 class reading_only:  # noqa: N801 - used as a statement
@@ -133,9 +149,9 @@ class reading_only:  # noqa: N801 - used as a statement
 
 
 def fetch(
-    connection: duckdb.DuckDBPyConnection, text: str, values: Values
+    connection: duckdb.DuckDBPyConnection, text: str, values: Values, most: int | None = None
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return column names and rows as Python's own types."""
+    """Return column names and rows, or as many as `most` of them, as Python's own types."""
     cursor = connection.execute(text, values)
     described = cursor.description or []
     names = [column[0] for column in described]
@@ -147,7 +163,8 @@ def fetch(
         cursor = connection.execute(
             f"SELECT {', '.join(shown)} FROM ({text}\n) AS q({', '.join(columns)})", values
         )
-    return names, [tuple(_utc(value) for value in row) for row in cursor.fetchall()]
+    rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
+    return names, [tuple(_utc(value) for value in row) for row in rows]
 
 
 def _explains_a_select(statement: duckdb.Statement) -> bool:

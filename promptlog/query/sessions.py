@@ -53,6 +53,9 @@ class Sessions(Result):
     def __repr__(self) -> str:
         return f"<sessions by {' or '.join(self._keys)}: .df(), .pl(), .arrow(), .fetchall() or .dicts()>"
 
+    def _title(self) -> str:
+        return f"sessions by {' or '.join(self._keys)}"
+
     def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:
         binder = Binder()
         sessions = self._sessions(binder)
