@@ -147,7 +147,7 @@ def test_a_question_shows_its_words_its_total_and_the_first(client: PromptLog) -
     assert "0 rows" in read(client.requests.filter(col.model == "x")).text
     assert "the first 10 rows" in read(client.sql("SELECT * FROM requests")).text
     assert "1 row" in read(client.sql("SELECT now() AS moment")).text
-    assert "EXPLAIN" not in repr(read(client.sql("EXPLAIN SELECT 1")).tags)
+    assert "explain_value" in read(client.sql("EXPLAIN SELECT 1")).text
 
 
 def test_a_request_shows_who_said_what(client: PromptLog) -> None:
@@ -231,7 +231,7 @@ def test_jupyter_takes_it(client: PromptLog) -> None:
         found.by_model,
     ):
         assert formatters.HTMLFormatter()(shown).startswith("<style>")
-    for shown in (
+    for short in (
         client,
         client.requests,
         client.metadata,
@@ -239,5 +239,5 @@ def test_jupyter_takes_it(client: PromptLog) -> None:
         client.sessions(),
         found.by_model,
     ):
-        assert len(repr(shown)) < 300
-        assert "\n" not in repr(shown)
+        assert len(repr(short)) < 300
+        assert "\n" not in repr(short)

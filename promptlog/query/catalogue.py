@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 _SAMPLES = 5
 _SAMPLE_CHARS = 60
-_LAST_CODE_POINT = 0x10FFFF
-_SURROGATES = range(0xD800, 0xE000)
 
 #: A bit for what a distinct value can be read as; an empty text says nothing.
 _KIND = f"""CASE WHEN value = '' THEN 0
@@ -160,7 +158,9 @@ class KeyValues(Result):
 
     def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:
         binder = Binder()
-        where = _begins(self._key, self._prefix, binder)
+        where = f"key = {binder.bind(self._key)}"
+        if self._prefix:
+            where += f" AND starts_with(value, {binder.bind(self._prefix)})"
         ids = self._requests._ids_sql(binder)  # noqa: SLF001 - the rooms of a question
         asked = f"AND request_id IN ({ids})" if ids else ""
         limit = f"LIMIT {self._limit}" if self._limit is not None else ""
@@ -191,27 +191,3 @@ def check_limit(limit: object) -> None:
     """
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise InvalidInputError(f"limit takes a number of rows, 0 or more, or None for all, got {limit!r}")
-
-
-def _begins(key: str, prefix: str, binder: Binder) -> str:
-    """SQL for the rows of a key whose value begins so.
-
-    As a range, which zone maps narrow where rows are sorted by key and value; `starts_with` they do not know.
-    """
-    where = f"key = {binder.bind(key)}"
-    if prefix:
-        where += f" AND value >= {binder.bind(prefix)}"
-    after = text_after(prefix)
-    return where + (f" AND value < {binder.bind(after)}" if after else "")
-
-
-def text_after(prefix: str) -> str:
-    """Return the least text above all texts that begin with `prefix`; the empty one where there is none.
-
-    Texts compare by their code points, as the bytes of UTF-8 do.
-    """
-    for at in range(len(prefix) - 1, -1, -1):
-        code = ord(prefix[at]) + 1
-        if code <= _LAST_CODE_POINT:
-            return prefix[:at] + chr(code if code not in _SURROGATES else _SURROGATES.stop)
-    return ""
