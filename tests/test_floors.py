@@ -17,7 +17,7 @@ FLOORS = {
     "journal": 1, "expressions": 1,
     "database": 2,
     "query": 3, "transfer": 3,
-    "client": 4, "track": 4, "promptlog": 4,
+    "client": 4, "track": 4, "overview": 4, "promptlog": 4,
     "cli": 5,
 }  # fmt: skip
 
