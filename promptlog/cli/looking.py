@@ -33,7 +33,7 @@ def keys(
     json: Json = False,
     csv: Csv = False,
 ) -> None:
-    """List the metadata keys: how many requests and distinct values each has, and samples.
+    """List the metadata keys, their requests, values and samples.
 
     Filters narrow the requests that count.
     """
@@ -146,9 +146,9 @@ def sessions(
     json: Json = False,
     csv: Csv = False,
 ) -> None:
-    """List sessions, which are requests of one conversation, the newest or greatest first.
+    """List sessions: the requests of one conversation together.
 
-    Filters narrow the requests that count.
+    The newest come first, or the greatest of what they are sorted by. Filters narrow the requests that count.
     """
     one_format(json=json, csv=csv)
     conditions = filters.conditions(meta, tag, model, status, since, until)

@@ -64,7 +64,7 @@ def stats(
     json: Json = False,
     csv: Csv = False,
 ) -> None:
-    """Show requests, cost, errors and latency: in all, over time, and by what.
+    """Show requests, cost, errors and latency, in all and by what.
 
     Filters narrow the requests that count. With --json, all of it as one object; with --csv, a row for each row of
     each table.
