@@ -7,11 +7,11 @@ The house. A floor imports only floors below it, and `tests/test_floors.py` hold
 
 ```
 5  cli                                                         the shell
-4  client, track                                               PromptLog: the face over all of it
+4  client, track, overview                                     PromptLog: the face over all of it
 3  query (expressions -> SQL), transfer (bulk)                 one job each
 2  database (schema, lease, merge): the only import of duckdb
 1  journal (append, read, sweep)      expressions (conditions)
-0  errors, identifiers, settings, models, context
+0  errors, identifiers, settings, models, context, html (what a notebook shows)
 ```
 
 A process that only logs imports floors 0 and 1 and `client`, and never DuckDB.

@@ -12,6 +12,7 @@ from promptlog.identifiers import new_group_id
 from promptlog.journal.writer import writer_for
 from promptlog.models.build import request_record
 from promptlog.models.encode import encode
+from promptlog.overview import Overview
 from promptlog.settings import BUSY_TIMEOUT_S, store_paths
 from promptlog.track import Track, Untrack
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Durability = Literal["process", "fsync"]
 
 
-class PromptLog:
+class PromptLog(Overview):
     """A store of LLM requests in one DuckDB file, for any number of processes.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from promptlog.cli import asking, backfilling, logging, options, searching, tracking, upkeep
+from promptlog.cli import asking, backfilling, logging, looking, options, searching, stats, tracking, upkeep
 from promptlog.cli.failures import OneLineErrors
 from promptlog.cli.text import json_line
 
@@ -66,6 +66,10 @@ app.command("log")(logging.log)
 app.command("list")(asking.list_requests)
 app.command("search", cls=searching.SearchCommand, help=searching.HELP)(searching.search)
 app.command("show")(asking.show)
+app.command("stats")(stats.stats)
+app.command("keys")(looking.keys)
+app.command("values")(looking.values)
+app.command("sessions")(looking.sessions)
 app.command("track")(tracking.track)
 app.command("tag")(tracking.tag)
 app.command("score")(tracking.score)

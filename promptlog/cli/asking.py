@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from promptlog.cli import filters
 from promptlog.cli.listing import Limit, Show, Sort, print_requests
-from promptlog.cli.options import Id, Json, Metadata, Store, open_client, pairs
+from promptlog.cli.options import Id, Json, Metadata, Store, open_client
 from promptlog.cli.screen import Column, note, print_table
 from promptlog.cli.text import json_line, visible
-
-if TYPE_CHECKING:
-    from promptlog.expressions.nodes import Condition
 
 
 def list_requests(
     meta: Metadata = None,
-    tag: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; may be repeated.")
-    ] = None,
-    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="The model's name.")] = None,
-    status: Annotated[
-        str | None, typer.Option("--status", metavar="STATUS", help="SUCCESS, WARNING or ERROR.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="WHEN", help="7d, 90m, or ISO 8601.")
-    ] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Likewise.")] = None,
+    tag: filters.Tag = None,
+    model: filters.Model = None,
+    status: filters.Status = None,
+    since: filters.Since = None,
+    until: filters.Until = None,
     limit: Limit = 20,
     sort: Sort = None,
     show: Show = None,
@@ -39,32 +31,8 @@ def list_requests(
 
     All filters must hold; with --json, one request whole a line.
     """
-    conditions = _conditions(meta, tag, model, status, since, until)
+    conditions = filters.conditions(meta, tag, model, status, since, until)
     print_requests(open_client(store), conditions, sort=sort, limit=limit, keys=show, json=json)
-
-
-def _conditions(
-    meta: list[str] | None,
-    tags: list[str] | None,
-    model: str | None,
-    status: str | None,
-    since: str | None,
-    until: str | None,
-) -> list[Condition]:
-    from promptlog.expressions import face
-    from promptlog.models.checks import check_status
-
-    conditions: list[Any] = [face.meta(key) == value for key, value in pairs(meta, "--meta").items()]
-    conditions += [face.tag(name) for name in tags or ()]
-    if model is not None:
-        conditions.append(face.col.model == model)
-    if status is not None:
-        conditions.append(face.col.status == check_status(status.upper()))
-    if since is not None:
-        conditions.append(face.since(since))
-    if until is not None:
-        conditions.append(face.until(until))
-    return conditions
 
 
 def show(request_id: Id, store: Store = None, json: Json = False) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlog.cli.screen import console
 from promptlog.cli.text import cell, json_line, latency, one_line, tokens, usd, visible
+from promptlog.models.conversation import said_by
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,12 +76,10 @@ def _conversation(on: Console, title: str, content: dict[str, Any] | None) -> No
         return
     on.print()
     on.print(Text(title, style="bold underline"))
-    messages = content.get("messages")
-    for message in messages if isinstance(messages, list) else [content]:
-        role = one_line(str(message.get("role", "text")))
-        name = f" ({one_line(str(message['name']))})" if message.get("name") else ""
-        on.print(Text(f"{role}{name}", style=_ROLE_STYLES.get(role, "bold yellow")), soft_wrap=True)
-        for part in _parts(message):
+    for role, name, parts in said_by(content):
+        shown, called = one_line(role), f" ({one_line(name)})" if name else ""
+        on.print(Text(f"{shown}{called}", style=_ROLE_STYLES.get(shown, "bold yellow")), soft_wrap=True)
+        for part in parts:
             _indented(on, part)
 
 
@@ -93,40 +92,3 @@ def _indented(on: Console, part: str) -> None:
         on.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
     else:  # lines as they were said, for grep
         on.print(Text("\n".join(f"  {line}".rstrip() for line in text.split("\n"))), soft_wrap=True)
-
-
-def _parts(message: dict[str, Any]) -> list[str]:
-    """Return the blocks of a message as text, its calls of tools after them."""
-    content = message.get("content")
-    blocks = content if isinstance(content, list) else [] if content is None else [content]
-    calls = message.get("tool_calls")
-    parts = [*map(_block, blocks), *map(_call, calls if isinstance(calls, list) else [])]
-    return [part for part in parts if part.strip()]
-
-
-def _block(block: Any) -> str:
-    if isinstance(block, str):
-        return block
-    if isinstance(block, dict):
-        kind = block.get("type", "text")
-        for key in ("text", "thinking"):
-            if isinstance(block.get(key), str):
-                return block[key] if kind == "text" else f"[{kind}] {block[key]}"
-        if kind == "image_url" and isinstance(block.get("image_url"), dict):
-            return f"[image] {_cut(str(block['image_url'].get('url', '')))}"
-    return _cut(json_line(block))
-
-
-def _call(call: Any) -> str:
-    function = call.get("function") if isinstance(call, dict) else None
-    if not isinstance(function, dict):
-        return f"[tool call] {_cut(json_line(call))}"
-    arguments = function.get("arguments")
-    said = arguments if isinstance(arguments, str) else json_line(arguments)
-    return f"[tool call] {function.get('name')}({said})"
-
-
-def _cut(text: str) -> str:
-    """Return text without the bulk of an embedded file."""
-    most = 400
-    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"

@@ -58,7 +58,7 @@ def print_requests(
         found = found.sort(sort, descending=True)
     printed = _print_json(found) if json else _print_table(found, list(dict.fromkeys(keys or ())))
     if not printed and limit:
-        _say_why_empty(client)
+        say_why_empty(client)
     return printed
 
 
@@ -115,7 +115,8 @@ def _last_said(input: str | None) -> str:
     return text_of({**blueprint, "messages": asked[-1:]})[:_INPUT_CHARS]
 
 
-def _say_why_empty(client: PromptLog) -> None:
+def say_why_empty(client: PromptLog) -> None:
+    """Tell a store that is empty from a filter that nothing meets."""
     if client.requests.limit(1).ids():
         note("No request matches.")
         return

@@ -24,7 +24,7 @@ class Column:
     """A column of a table.
 
     On a terminal that is too narrow, those with `goes` above 0 are left out, the highest first; then what `shrinks`
-    is cut.
+    is cut. None is narrower than its `least`, so that tables which stand below each other have one shape.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Column:
     style: str = ""
     shrinks: bool = False
     goes: int = 0
+    least: int = 0
 
 
 def console() -> Console:
@@ -110,7 +111,8 @@ def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[i
     from rich.cells import cell_len
 
     return [
-        max(map(cell_len, (column.name, *(row[at] for row in cells)))) for at, column in enumerate(columns)
+        max(column.least, *map(cell_len, (column.name, *(row[at] for row in cells))))
+        for at, column in enumerate(columns)
     ]
 
 

@@ -41,6 +41,7 @@ CREATE TABLE metadata_compaction (
 );
 """
 
+
 #: Times are UTC, microseconds, in TIMESTAMP without a zone: no statement depends on a session's zone.
 SCHEMA = f"""
 -- One row: which version of the schema this file has.

@@ -45,6 +45,11 @@ class Request(BaseModel):
     tags: list[str] = []
     scores: dict[str, float] = {}
 
+    def _repr_html_(self) -> str:
+        from promptlog.html import request_page, shown
+
+        return shown(lambda: request_page(self))
+
     @property
     def input_text(self) -> str:
         """The text that went in, messages joined by blank lines."""

@@ -38,6 +38,11 @@ def column_sql(name: str) -> str:
     return f"{_ALIASES[column.table]}.{name}" + ("::VARCHAR" if name in _JSON else "")
 
 
+def cast_sql(cast: nodes.Cast) -> str:
+    """SQL for a column `value` read as something else; null where it cannot be."""
+    return _CASTS[cast]
+
+
 class Binder:
     """Collects the values that a text's question marks stand for."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from promptlog.query.results import Values
 
+_NEWEST_FIRST = (("start_time", True),)
 _LONG = frozenset(("input", "output", "input_text", "output_text", "parameters", "error_message"))
 
 
@@ -25,7 +26,7 @@ class Question:
 
     conditions: tuple[Condition, ...] = ()
     ids: tuple[str, ...] | None = None  # of no other requests; what the planner found
-    order: tuple[tuple[str, bool], ...] = (("start_time", True),)  # column, descending
+    order: tuple[tuple[str, bool], ...] = _NEWEST_FIRST  # column, descending
     limit: int | None = None
     columns: tuple[str, ...] = FRAME_COLUMNS
     metadata: tuple[str, ...] = ()
@@ -75,6 +76,15 @@ def where_sql(question: Question, binder: Binder) -> str:
         return conditions
     # The conditions are bound first, so they stand first.
     return f"{conditions} AND {among(question.ids, binder, whole_rows=False)}"
+
+
+def ids_sql(question: Question, binder: Binder) -> str | None:
+    """SQL for the ids of the requests asked for, in no order; None where that is all of them."""
+    if question.limit is not None:
+        return _picked(question, binder)
+    if not question.conditions and question.ids is None:
+        return None
+    return f"SELECT r.request_id FROM requests r WHERE {where_sql(question, binder)}"
 
 
 def _picked(question: Question, binder: Binder) -> str:
@@ -184,3 +194,18 @@ class _Names:
             wanted = prefix + wanted
         self._taken.add(wanted.lower())
         return wanted
+
+
+def in_words(question: Question) -> str:
+    """Return what is asked for in words, the conditions as the search language has them."""
+    parts = ["requests"]
+    if question.conditions:
+        one = question.conditions[0] if len(question.conditions) == 1 else And(question.conditions)
+        parts.append(f"of which {one}")
+    if question.order != _NEWEST_FIRST:
+        parts.append(
+            f"by {', '.join(f'{name} descending' if down else name for name, down in question.order)}"
+        )
+    if question.limit is not None:
+        parts.append(f"limited to {question.limit:,}")
+    return " ".join(parts)

@@ -13,13 +13,23 @@ from promptlog.errors import (
     RequestNotFoundError,
     UnknownColumnError,
 )
-from promptlog.expressions.nodes import And, ColumnOperand, Condition
+from promptlog.expressions.nodes import ColumnOperand, Condition
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
 from promptlog.models.columns import COLUMNS
 from promptlog.query.conditions import Binder, column_sql
 from promptlog.query.planner import among
-from promptlog.query.question import Question, as_sql, find, joined, narrowed, planned, where_sql
+from promptlog.query.question import (
+    Question,
+    as_sql,
+    find,
+    ids_sql,
+    in_words,
+    joined,
+    narrowed,
+    planned,
+    where_sql,
+)
 from promptlog.query.results import Result, Values, fetch
 
 if TYPE_CHECKING:
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
 
     from promptlog.database.store import Store
     from promptlog.expressions.face import Expression
+    from promptlog.models.analytics import Analytics
     from promptlog.models.request import Request
 
 _PAGE = 500  # requests read at once while iterating: no lease of the store outlives a page
@@ -53,9 +64,13 @@ class Requests(Result):
         return Requests(self._store, replace(self._question, **changes))
 
     def __repr__(self) -> str:
-        conditions = self._question.conditions
-        words = str(conditions[0] if len(conditions) == 1 else And(conditions))
-        return f"<Requests {words or 'all'}: .df(), .count(), .first(), or iterate>"
+        return f"<{in_words(self._question)}: .df(), .count(), .first(), or iterate>"
+
+    def _repr_html_(self) -> str:
+        from promptlog.html import shown
+        from promptlog.query.notebook import requests_page
+
+        return shown(lambda: requests_page(self))
 
     # -- building ----------------------------------------------------------------------------------------------
 
@@ -123,6 +138,14 @@ class Requests(Result):
             scores=tuple(dict.fromkeys(added)), all_scores=self._question.all_scores or not names
         )
 
+    def analytics(
+        self, *, every: str | None = None, time_zone: str = "UTC", cost_by: str | None = None, top: int = 50
+    ) -> Analytics:
+        """Answer `client.analytics` about these requests; a limit counts."""
+        from promptlog.query.analytics import analyse
+
+        return analyse(self._store, self, every=every, time_zone=time_zone, cost_by=cost_by, top=top)
+
     # -- ends --------------------------------------------------------------------------------------------------
 
     def count(self) -> int:
@@ -189,6 +212,14 @@ class Requests(Result):
                 f"{request_id!r} is the beginning of several ids ({', '.join(found)}…); give more of it"
             )
         return str(found[0])
+
+    def _narrowed(self, connection: duckdb.DuckDBPyConnection) -> Requests:
+        """Return the same requests, as few as can be told now."""
+        return Requests(self._store, narrowed(connection, self._question))
+
+    def _ids_sql(self, binder: Binder) -> str | None:
+        """SQL for the ids alone, in no order; None where that is all of them."""
+        return ids_sql(self._question, binder)
 
     # -- SQL ---------------------------------------------------------------------------------------------------
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from promptlog.database.connection import our_errors
-from promptlog.errors import MissingExtraError, QueryError
+from promptlog.errors import QueryError
+from promptlog.models.tables import need as _need
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from promptlog.database.store import Store
+    from promptlog.query.requests import Requests
 
 Values = list[Any] | dict[str, Any]
 _READS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
@@ -81,10 +84,36 @@ class Result:
         """Return the names of the columns."""
         return self._fetch()[0]
 
-    def _fetch(self) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def _fetch(self, most: int | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
         with self._store.ask(self._doing) as connection:
             text, values = self._sql_on(connection, zoned=False)
-            return fetch(connection, text, values)
+            return fetch(connection, text, values, most)
+
+    def _title(self) -> str:
+        """Say in a word or two what the rows are."""
+        return "rows"
+
+    def _repr_html_(self) -> str:
+        from promptlog.html import ROWS, rows_page, shown
+
+        def build() -> str:
+            names, rows = self._fetch(ROWS + 1)
+            return rows_page(self._title(), names, rows[:ROWS], total=None, more=len(rows) > ROWS)
+
+        return shown(build)
+
+
+class Told(Result):
+    """What is told of requests: rows that are not requests themselves."""
+
+    def __init__(self, store: Store, requests: Requests, doing: str) -> None:
+        super().__init__(store, doing)
+        self._requests = requests
+
+    def _sql_on(self, connection: duckdb.DuckDBPyConnection, *, zoned: bool = True) -> tuple[str, Values]:
+        now = copy(self)
+        now._requests = self._requests._narrowed(connection)  # noqa: SLF001 - the rooms of a question
+        return now._sql(zoned=zoned)  # noqa: SLF001 - its own
 
 
 class SqlResult(Result):
@@ -122,9 +151,12 @@ class SqlResult(Result):
         with self._store.ask(self._doing) as connection, reading_only(connection):
             return connection.sql(self._text, params=self._values).to_arrow_table()
 
-    def _fetch(self) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def _fetch(self, most: int | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
         with self._store.ask(self._doing) as connection, reading_only(connection):
-            return fetch(connection, self._text, self._values)
+            return fetch(connection, self._text, self._values, most)
+
+    def _title(self) -> str:
+        return "SQL"
 
 
 class reading_only:  # noqa: N801 - used as a statement
@@ -141,9 +173,9 @@ class reading_only:  # noqa: N801 - used as a statement
 
 
 def fetch(
-    connection: duckdb.DuckDBPyConnection, text: str, values: Values
+    connection: duckdb.DuckDBPyConnection, text: str, values: Values, most: int | None = None
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return column names and rows as Python's own types."""
+    """Return column names and rows, or as many as `most` of them, as Python's own types."""
     cursor = connection.execute(text, values)
     described = cursor.description or []
     names = [column[0] for column in described]
@@ -155,7 +187,8 @@ def fetch(
         cursor = connection.execute(
             f"SELECT {', '.join(shown)} FROM ({text}\n) AS q({', '.join(columns)})", values
         )
-    return names, [tuple(_utc(value) for value in row) for row in cursor.fetchall()]
+    rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
+    return names, [tuple(_utc(value) for value in row) for row in rows]
 
 
 def _explains_a_select(statement: duckdb.Statement) -> bool:
@@ -186,12 +219,3 @@ def _pandas(connection: duckdb.DuckDBPyConnection, text: str, values: Values) ->
 
 def _utc(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
-
-
-def _need(package: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec(package) is None:
-        raise MissingExtraError.of(package, "frames")
-    if package != "pandas" and find_spec("pyarrow") is None:
-        raise MissingExtraError.of("pyarrow", "frames")
