@@ -298,7 +298,7 @@ def test_a_client_searches(tmp_path: Path) -> None:
     assert client.search("CAKE").search("-z").filter(col.latency_ms > 1500).count() == 1
     found = client.search("cake n>=1").filter(tag("x"))
     assert repr(found) == "<requests of which (cake n>=1) tag:x: .df(), .count(), .first(), or iterate>"
-    assert repr(client.requests) == "<Requests all: .df(), .count(), .first(), or iterate>"
+    assert repr(client.requests) == "<requests: .df(), .count(), .first(), or iterate>"
     with pytest.raises(SearchSyntaxError):
         client.search("a:")
 
