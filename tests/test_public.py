@@ -16,8 +16,8 @@ from promptlog.track import Track, Untrack
 def test_public_names() -> None:
     """These names are promised; each can be had, and each says what it is."""
     assert promptlog.__all__ == [
-        "PromptLog", "Request", "col", "context", "errors", "foreign_request_id", "meta", "score", "since", "tag",
-        "until",
+        "PromptLog", "Request", "by_time", "col", "context", "count", "error_rate", "errors", "foreign_request_id",
+        "meta", "score", "share", "since", "tag", "until",
     ]  # fmt: skip
     for name in promptlog.__all__:
         assert getattr(promptlog, name).__doc__

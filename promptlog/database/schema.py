@@ -10,6 +10,8 @@ from __future__ import annotations
 
 VERSION = 1
 
+BY_VALUE = "metadata"  # the table to read one key's values from
+
 #: Times are UTC, microseconds, in TIMESTAMP without a zone: no statement depends on a session's zone.
 SCHEMA = """
 -- One row: which version of the schema this file has.

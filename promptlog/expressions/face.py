@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from promptlog.errors import ConditionAsBoolError, InvalidInputError, UnknownColumnError
+from promptlog.expressions.grouping import Aggregable
 from promptlog.expressions.nodes import (
     And,
     Cast,
@@ -40,7 +41,7 @@ _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _UNITS_US = {"ms": 1e3, "s": 1e6, "m": 60e6, "h": 3600e6, "d": 86_400e6, "w": 604_800e6}
 
 
-class Expression:
+class Expression(Aggregable):
     """Something of a request that can be compared with a value. Comparing gives a `Condition`."""
 
     def __init__(self, operand: Operand, kind: str, shown: str) -> None:

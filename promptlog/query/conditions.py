@@ -16,7 +16,7 @@ _JSON = {"input", "output", "parameters", "input_variables"}
 _SQL_OPERATORS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 #: What `as_float` and its like read; DuckDB's own casts take more ("1_0", "1.5" as an integer) and round.
-_CASTS = {
+CASTS = {
     "text": "value",
     "float": r"CASE WHEN regexp_full_match(value, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') "
     r"AND isfinite(TRY_CAST(value AS DOUBLE)) THEN TRY_CAST(value AS DOUBLE) END",
@@ -111,7 +111,7 @@ class Binder:
                 return f"r.request_id IN (SELECT request_id FROM {column.table} WHERE {predicate(inside)})"
             case nodes.MetaOperand(key, cast):
                 # The placeholder of the key comes first in the text, so it is bound first.
-                where = f"key = {self.bind(key)} AND {predicate(_CASTS[cast])}"
+                where = f"key = {self.bind(key)} AND {predicate(CASTS[cast])}"
                 return f"r.request_id IN (SELECT request_id FROM metadata WHERE {where})"
             case nodes.ScoreOperand(name):
                 where = f"name = {self.bind(name)} AND {predicate('score')}"

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from promptlog.database.lease import Store
     from promptlog.expressions.face import Expression
+    from promptlog.expressions.grouping import Aggregation
     from promptlog.models.request import Request
+    from promptlog.query.grouped import Source
+    from promptlog.query.groups import GroupBy, Groups
 
 _PAGE = 500  # requests read at once while iterating: no lease of the store outlives a page
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
@@ -120,6 +123,37 @@ class Requests(Result):
             scores=tuple(dict.fromkeys(added)), all_scores=self._question.all_scores or not names
         )
 
+    def group_by(self, *keys: object, **named: object) -> GroupBy:
+        """Put the requests into groups, of which `.agg(...)` tells; with a limit, those that it keeps.
+
+        Args:
+            keys: `col.model` or its name, `meta("user_id")` and its like, `score("quality")`, `by_time("1d")`, or `tag`
+                itself. Several together make a group of each combination that there is.
+            named: the same by the name of the column: `user=meta("user_id")`.
+
+        Requests without a key's value are a group of their own, whose key is null. Grouped by `tag`, a request counts
+        under each of its tags, and so the groups' counts may add up to more than there are.
+
+        Raises:
+            InvalidInputError: one is no key, there is none, or two columns have one name.
+        """
+        from promptlog.query.groups import GroupBy, named_keys
+
+        return GroupBy(self._store, self._source(), named_keys(keys, named))
+
+    def agg(self, *aggregates: Aggregation, **named: Aggregation) -> Groups:
+        """Tell of all the requests in one row, as `group_by(...).agg(...)` does of each group."""
+        from promptlog.query.groups import GroupBy
+
+        return GroupBy(self._store, self._source(), ()).agg(*aggregates, **named)
+
+    def _source(self) -> Source:
+        from promptlog.query.grouped import Source
+
+        question = self._question
+        limited = question.limit is not None
+        return Source(question.conditions, (lambda binder: _picked(question, binder)) if limited else None)
+
     # -- ends --------------------------------------------------------------------------------------------------
 
     def count(self) -> int:
@@ -127,8 +161,9 @@ class Requests(Result):
         binder = Binder()
         picked = _picked(self._question, binder)
         with self._store.ask(self._doing) as connection:
-            row = connection.execute(f"SELECT count(*) FROM ({picked})", binder.values).fetchone()
-        return int(row[0]) if row else 0
+            # All rows, though it is one: what is left unfetched bars the connection's next question.
+            ((found,),) = connection.execute(f"SELECT count(*) FROM ({picked})", binder.values).fetchall()
+        return int(found)
 
     def ids(self) -> list[str]:
         """Return the ids, in order."""
