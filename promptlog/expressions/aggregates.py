@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from promptlog.errors import ConditionAsBoolError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from promptlog.expressions.nodes import Condition, Operand, Operator, Value
 
 Unit = Literal["s", "d", "mo"]
+Sign = Literal["+", "-", "*", "/"]
 Function = Literal["count", "sum", "mean", "min", "max", "n_unique"]
 
 # -- aggregates: what is told of a group. `only` narrows it to the group's requests of which a condition holds --------
@@ -55,7 +56,37 @@ class Share:
     """The group's requests as a share of all that were asked about."""
 
 
-Aggregate = Count | Reduce | Quantile | ErrorRate | Share
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Two aggregates, or an aggregate and a number, put together; null where one is, or the divisor is 0."""
+
+    left: Aggregate | float
+    operator: Sign
+    right: Aggregate | float
+
+
+Aggregate = Count | Reduce | Quantile | ErrorRate | Share | Arithmetic
+
+
+def leaves(node: Aggregate | float) -> list[Aggregate]:
+    """Return the aggregates that one is made of; of one that is no arithmetic, itself."""
+    if isinstance(node, Arithmetic):
+        return [*leaves(node.left), *leaves(node.right)]
+    return [] if isinstance(node, int | float) else [node]
+
+
+def narrowed(node: Aggregate, condition: Condition) -> Aggregate:
+    """Return an aggregate of the requests alone of which a condition holds too; one of all requests stays."""
+    if isinstance(node, Arithmetic):
+        left, right = (
+            side if isinstance(side, int | float) else narrowed(side, condition)
+            for side in (node.left, node.right)
+        )
+        return Arithmetic(left, node.operator, right)
+    if isinstance(node, Share):
+        return node
+    return replace(node, only=condition if node.only is None else node.only & condition)
+
 
 # -- keys: what makes a group ------------------------------------------------------------------------------------------
 

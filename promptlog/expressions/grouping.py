@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from promptlog.errors import ConditionAsBoolError, InvalidInputError
 from promptlog.expressions.aggregates import (
     Aggregate,
+    Arithmetic,
     Compared,
     Count,
     ErrorRate,
@@ -21,9 +22,12 @@ from promptlog.expressions.aggregates import (
     Quantile,
     Reduce,
     Share,
+    Sign,
     TagKey,
     TimeKey,
     Unit,
+    leaves,
+    narrowed,
 )
 from promptlog.expressions.nodes import ColumnOperand, Condition, MetaOperand, Operand, Operator, Value
 from promptlog.identifiers import plain_number
@@ -41,15 +45,25 @@ _MOST_MONTHS = 1200
 
 
 class Aggregation:
-    """What is told of each group. Comparing it gives a condition for `having`."""
+    """What is told of each group. Comparing it gives a condition for `having`; `+`, `-`, `*` and `/` join numbers.
+
+    `col.cost_usd.sum() / count()` is null where one side is, or the divisor is 0.
+    """
 
     def __init__(
-        self, node: Aggregate, shown: str, name: str, value: Callable[[object], Value] | None = None
+        self,
+        node: Aggregate,
+        shown: str,
+        name: str,
+        value: Callable[[object], Value] | None = None,
+        *,
+        is_number: bool = True,
     ) -> None:
         self.node = node
         self.name = name  # of its column, where it is given no other
         self._shown = shown
         self._value = value or self._number
+        self._is_number = is_number
 
     def __repr__(self) -> str:
         return self._shown
@@ -70,14 +84,45 @@ class Aggregation:
             raise InvalidInputError(
                 f"{self!r}.filter takes a condition on requests such as col.status == 'ERROR', got {condition!r}"
             )
-        if isinstance(self.node, Share):
+        if any(isinstance(leaf, Share) for leaf in leaves(self.node)):
             raise InvalidInputError("share() cannot be filtered: filter the requests before group_by")
         made = copy.copy(self)
-        made.node = replace(
-            self.node, only=condition if self.node.only is None else self.node.only & condition
-        )
+        made.node = narrowed(self.node, condition)
         made._shown = f"{self._shown}.filter({condition!r})"  # noqa: SLF001 - its own kind
         return made
+
+    def __add__(self, other: Aggregation | float) -> Aggregation:
+        return self._joined("+", other)
+
+    def __sub__(self, other: Aggregation | float) -> Aggregation:
+        return self._joined("-", other)
+
+    def __mul__(self, other: Aggregation | float) -> Aggregation:
+        return self._joined("*", other)
+
+    def __truediv__(self, other: Aggregation | float) -> Aggregation:
+        return self._joined("/", other)
+
+    def __radd__(self, other: float) -> Aggregation:
+        return self._joined("+", other, reverse=True)
+
+    def __rsub__(self, other: float) -> Aggregation:
+        return self._joined("-", other, reverse=True)
+
+    def __rmul__(self, other: float) -> Aggregation:
+        return self._joined("*", other, reverse=True)
+
+    def __rtruediv__(self, other: float) -> Aggregation:
+        return self._joined("/", other, reverse=True)
+
+    def _joined(self, sign: Sign, other: object, *, reverse: bool = False) -> Aggregation:
+        for one in (self, other):
+            if isinstance(one, Aggregation) and not one._is_number:  # noqa: SLF001 - its own kind
+                raise InvalidInputError(f"{one!r} is no number, and {sign} needs two")
+        node = other.node if isinstance(other, Aggregation) else self._number(other)
+        sides: tuple[Any, Any] = (node, self.node) if reverse else (self.node, node)
+        shown = f"({other!r} {sign} {self!r})" if reverse else f"({self!r} {sign} {other!r})"
+        return Aggregation(Arithmetic(sides[0], sign, sides[1]), shown, self.name)
 
     def __eq__(self, other: object) -> Compared:  # type: ignore[override]
         return self._compare("==", other)
@@ -111,7 +156,9 @@ class Aggregation:
     def _number(self, value: object) -> Value:
         value = plain_number(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise InvalidInputError(f"{self!r} is a number and cannot be compared with {value!r}")
+            raise InvalidInputError(
+                f"{self!r} is a number, and {value!r} of type {type(value).__name__} is none"
+            )
         return float(value) if abs(value) >= 1 << 63 else value
 
 
@@ -174,7 +221,10 @@ class Aggregable:
         # The least and the greatest are values of its own kind, and compared as those are.
         own = getattr(self, "_value", None) if function in {"min", "max"} else None
         name = f"{name_of(self.operand)}_{function}"
-        return Aggregation(Reduce(function, self.operand), f"{self!r}.{function}()", name, own)
+        is_number = own is None or self._kind in {"number", "int"}
+        return Aggregation(
+            Reduce(function, self.operand), f"{self!r}.{function}()", name, own, is_number=is_number
+        )
 
     def _must_be_a_number(self, method: str) -> None:
         if self._kind in {"number", "int"}:

@@ -134,9 +134,13 @@ class Compiler:
     def _groups(self) -> list[str]:
         return [f"g{at}" for at in range(len(self._keys))]
 
-    def _aggregate(self, node: agg.Aggregate) -> str:
+    def _aggregate(self, node: agg.Aggregate | float) -> str:
+        if isinstance(node, int | float):
+            return f"{node!r}::{'BIGINT' if isinstance(node, int) else 'DOUBLE'}"
         if isinstance(node, agg.Share):
             return self._share()
+        if isinstance(node, agg.Arithmetic):
+            return _arithmetic(node, self._aggregate(node.left), self._aggregate(node.right))
         only = f" FILTER (WHERE {self._filter(node.only)})" if node.only is not None else ""
         match node:
             case agg.Count():
@@ -164,7 +168,8 @@ class Compiler:
     def _shares(self, quantile: agg.Quantile) -> list[float]:
         return [
             node.q
-            for node in self._columns
+            for column in self._columns
+            for node in agg.leaves(column)
             if isinstance(node, agg.Quantile)
             and (node.operand, node.only) == (quantile.operand, quantile.only)
         ]
@@ -310,8 +315,16 @@ def _sum_type(operand: Operand) -> str:
     return "BIGINT" if whole or (isinstance(operand, MetaOperand) and operand.cast == "int") else "DOUBLE"
 
 
-def _zero(node: agg.Aggregate) -> str:
+def _arithmetic(node: agg.Arithmetic, left: str, right: str) -> str:
+    return f"({left} / nullif({right}, 0))" if node.operator == "/" else f"({left} {node.operator} {right})"
+
+
+def _zero(node: agg.Aggregate | float) -> str:
     match node:
+        case int() | float():
+            return repr(node)
+        case agg.Arithmetic(left, _, right):
+            return _arithmetic(node, _zero(left), _zero(right))
         case agg.Count() | agg.Reduce("count" | "n_unique"):
             return "0::BIGINT"
         case agg.Reduce("sum", operand):

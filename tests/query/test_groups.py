@@ -163,6 +163,19 @@ def test_a_part_of_each_group(filled: PromptLog) -> None:
     assert groups.fetchall() == [("gpt-4o", 1, 2), ("o1", 2, 1)]
 
 
+def test_arithmetic(filled: PromptLog) -> None:
+    """Aggregates add, subtract, multiply and divide; where a side is null, or the divisor 0, so is the whole."""
+    each = col.input_tokens.sum() / meta("user_id").n_unique()
+    groups = filled.requests.group_by(meta("user_id")).agg(
+        each.alias("each"), ms=1000 * col.latency_ms.max() - count()
+    )
+    assert groups.fetchall() == [("u0", 2.0, 299_998.0), ("u1", 4.0, 399_998.0), (None, None, 599_998.0)]
+    assert groups.sort(each, descending=True).having(each > 2).fetchall() == [("u1", 4.0, 399_998.0)]
+    assert repr(each) == "(col.input_tokens.sum() / meta('user_id').n_unique())"
+    halves = (col.latency_ms.quantile(0.5) - col.latency_ms.quantile(0)).filter(col.model == "o1")
+    assert filled.requests.agg(x=halves).fetchall() == [(200.0,)]
+
+
 def test_sorting_takes_names_aggregates_and_keys(filled: PromptLog) -> None:
     """Also an aggregate that is not shown; nulls last, ties by the keys."""
     groups = filled.requests.group_by(meta("user_id"), col.model).agg(
@@ -253,6 +266,8 @@ def test_frames_have_fitting_types(filled: PromptLog) -> None:
         (lambda requests: requests.agg(n=count()).having(col.model == "a"), "go to filter"),
         (lambda requests: requests.filter(count() > 1), "filter takes conditions"),
         (lambda _: count() > "a", "is a number"),
+        (lambda _: count() + "a", "is a number"),  # type: ignore[operator]
+        (lambda _: col.model.max() + 1, "is no number"),
         (lambda _: share().filter(tag("a")), "cannot be filtered"),
         (lambda _: count(col.model), "takes a condition on requests"),  # type: ignore[arg-type]
         (lambda _: count().alias(""), "not empty"),
