@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from json import loads
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptlog.cli.options import Id, Json, Metadata, Store, open_client, pairs
+from promptlog.cli import filters
+from promptlog.cli.options import Id, Json, Metadata, Store, open_client
 from promptlog.cli.screen import Column, console, note, print_table
 from promptlog.cli.text import json_line, latency, short_time, tokens, usd, visible
 
@@ -34,17 +35,11 @@ _STATUS = _SHOWN.index("status")
 
 def list_requests(
     meta: Metadata = None,
-    tag: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; may be repeated.")
-    ] = None,
-    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="The model's name.")] = None,
-    status: Annotated[
-        str | None, typer.Option("--status", metavar="STATUS", help="SUCCESS, WARNING or ERROR.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="WHEN", help="7d, 90m, or ISO 8601.")
-    ] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Likewise.")] = None,
+    tag: filters.Tag = None,
+    model: filters.Model = None,
+    status: filters.Status = None,
+    since: filters.Since = None,
+    until: filters.Until = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=0, help="How many, newest first.")] = 20,
     show: Annotated[
         list[str] | None,
@@ -57,7 +52,7 @@ def list_requests(
 
     All filters must hold; with --json, one request whole a line.
     """
-    conditions = _conditions(meta, tag, model, status, since, until)
+    conditions = filters.conditions(meta, tag, model, status, since, until)
     client = open_client(store)
     printed = 0
     if json:
@@ -68,30 +63,6 @@ def list_requests(
         printed = _print_requests(client, conditions, limit, list(dict.fromkeys(show or ())))
     if not printed and limit:
         _say_why_empty(client)
-
-
-def _conditions(
-    meta: list[str] | None,
-    tags: list[str] | None,
-    model: str | None,
-    status: str | None,
-    since: str | None,
-    until: str | None,
-) -> list[Condition]:
-    from promptlog.expressions import face
-    from promptlog.models.checks import check_status
-
-    conditions: list[Any] = [face.meta(key) == value for key, value in pairs(meta, "--meta").items()]
-    conditions += [face.tag(name) for name in tags or ()]
-    if model is not None:
-        conditions.append(face.col.model == model)
-    if status is not None:
-        conditions.append(face.col.status == check_status(status.upper()))
-    if since is not None:
-        conditions.append(face.since(since))
-    if until is not None:
-        conditions.append(face.until(until))
-    return conditions
 
 
 def _print_requests(client: PromptLog, conditions: list[Condition], limit: int, keys: list[str]) -> int:
