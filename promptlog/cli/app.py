@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from promptlog.cli import asking, logging, options, tracking, upkeep
+from promptlog.cli import analysis, asking, logging, options, tracking, upkeep
 from promptlog.cli.failures import OneLineErrors
 from promptlog.cli.text import json_line
 
@@ -69,5 +69,6 @@ app.command("track")(tracking.track)
 app.command("tag")(tracking.tag)
 app.command("score")(tracking.score)
 app.command("sql")(asking.sql)
+app.command("top")(analysis.top)
 app.command("merge")(upkeep.merge)
 app.command("import")(upkeep.import_file)

@@ -62,7 +62,7 @@ def list_requests(
     else:
         printed = _print_requests(client, conditions, limit, list(dict.fromkeys(show or ())))
     if not printed and limit:
-        _say_why_empty(client)
+        say_why_empty(client)
 
 
 def _print_requests(client: PromptLog, conditions: list[Condition], limit: int, keys: list[str]) -> int:
@@ -110,7 +110,8 @@ def _last_said(input: str | None) -> str:
     return text_of({**blueprint, "messages": asked[-1:]})[:_INPUT_CHARS]
 
 
-def _say_why_empty(client: PromptLog) -> None:
+def say_why_empty(client: PromptLog) -> None:
+    """Tell a store that is empty from a filter that nothing meets."""
     if client.requests.limit(1).ids():
         note("No request matches.")
         return

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Shell
 
-COMMANDS = ("demo", "path", "log", "list", "show", "track", "tag", "score", "sql", "merge", "import")
+COMMANDS = ("demo", "path", "log", "list", "show", "track", "tag", "score", "sql", "top", "merge", "import")
 
 
 def test_every_command_has_help(shell: Shell) -> None:
