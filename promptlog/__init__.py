@@ -8,7 +8,7 @@ The house. A floor imports only floors below it, and `tests/test_floors.py` hold
 ```
 5  cli                                                         the shell
 4  client, track                                               PromptLog: the face over all of it
-3  query (expressions -> SQL), transfer (bulk)                 one job each
+3  query (expressions -> SQL), transfer (bulk), plots          one job each
 2  database (schema, lease, merge): the only import of duckdb
 1  journal (append, read, sweep)      expressions (conditions, aggregates)
 0  errors, identifiers, settings, models, context

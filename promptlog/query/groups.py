@@ -16,8 +16,9 @@ from promptlog.query.results import Result, Values
 from promptlog.query.spans import TOO_MANY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    import altair as alt
     import pandas as pd
     import pyarrow as pa
 
@@ -60,7 +61,7 @@ class Groups(Result):
 
     Each method returns a new one; nothing runs before an end is called.
 
-    Ends: `.df()`, `.pl()`, `.arrow()`, `.fetchall()`, `.dicts()`, `.columns()`, `.count()`. Spans of time are in the
+    Ends: `.df()`, `.pl()`, `.arrow()`, `.fetchall()`, `.dicts()`, `.columns()`, `.count()`, `.plot()`. Spans of time are in the
     zone that `by_time` names.
     """
 
@@ -158,6 +159,36 @@ class Groups(Result):
                 at = table.column_names.index(name)
                 table = table.set_column(at, name, table.column(at).cast(pa.timestamp("us", zone)))
         return table
+
+    def plot(
+        self,
+        y: str | Sequence[str] | None = None,
+        *,
+        top: int = 8,
+        other: bool = True,
+        title: str | None = None,
+    ) -> alt.Chart:
+        """Return a Vega-Altair chart: lines where `by_time` is a key, a line a group; else bars. Needs the extra `plot`.
+
+        Args:
+            y: which aggregate is drawn, by its column's name, else the first; the others stand in the tooltips. Several
+                where `by_time` is the only key: a line each.
+            top: how many groups are shown: those with the most, or of means and quantiles those with the most requests,
+                or the first as sorted by an aggregate.
+            other: whether all other groups are shown together as "other": what is told of it is told of its requests.
+            title: instead of one made of the names.
+
+        Groups that `having` or `limit` chose are drawn as they are, without "other".
+
+        Raises:
+            MissingExtraError: altair is not installed.
+            InvalidInputError: there are no groups, no such aggregate, or it is no number.
+        """
+        from promptlog.plots import chart
+        from promptlog.query.series import drawing, wanted
+
+        told = wanted(self._grouping, y, top, title, other=other)
+        return chart(drawing(self._grouping, told, lambda grouping: Groups(self._store, grouping).fetchall()))
 
     def _fetch(self) -> tuple[list[str], list[tuple[Any, ...]]]:
         with _clear_errors():
