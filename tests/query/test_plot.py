@@ -116,7 +116,8 @@ def test_what_limit_and_having_chose_is_drawn_as_it_is(filled: PromptLog) -> Non
 
 def test_several_keys_are_one_label(filled: PromptLog) -> None:
     """Their values side by side; a value that is called other is not taken for the rest."""
-    filled.track.metadata(filled.requests.ids()[0], {"user.id": "other"})
+    (nobodys,) = filled.requests.filter(meta("user.id").is_null()).ids()
+    filled.track.metadata(nobodys, {"user.id": "other"})
     _, rows = drawn(filled.requests.group_by(meta("user.id"), "status").agg(n=count()), top=1)
     assert [row["label"] for row in rows if row["v0"] == 4] == ["u0 \u00b7 SUCCESS"]
     made, rows = drawn(
