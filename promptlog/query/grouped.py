@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from promptlog.database.schema import BY_VALUE
 from promptlog.database.text import literal, quoted
 from promptlog.expressions import aggregates as agg
-from promptlog.expressions.nodes import And, ColumnOperand, Condition, MetaOperand, Operand
+from promptlog.expressions.nodes import And, ColumnOperand, Condition, Exists, MetaOperand, Operand
 from promptlog.models.columns import COLUMNS
 from promptlog.query import spans
 from promptlog.query.conditions import CASTS, Binder, column_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from promptlog.expressions.grouping import NamedKey
 
@@ -41,11 +41,19 @@ class Source:
     conditions: tuple[Condition, ...]
     picked: Callable[[Binder], str] | None = None
 
-    def where(self, binder: Binder) -> str:
-        """Return the condition on a request `r`."""
+    def where(self, binder: Binder, joined: Mapping[Operand, str] | None = None) -> str:
+        """Return the condition on a request `r`, beside which the values of some operands are joined under an alias."""
         if self.picked is not None:
             return f"r.request_id IN (SELECT request_id FROM ({self.picked(binder)}))"
-        return binder.condition(And(self.conditions))
+        there, rest = [], []
+        for condition in self.conditions:
+            for part in condition.parts if isinstance(condition, And) else (condition,):
+                # That a key is there need not be looked up when its values stand beside: half the time of a group-by.
+                if isinstance(part, Exists) and joined is not None and part.operand in joined:
+                    there.append(f"{joined[part.operand]}.value IS NOT NULL")
+                else:
+                    rest.append(part)
+        return " AND ".join([*there, binder.condition(And(tuple(rest)))])
 
 
 @dataclass(frozen=True)
@@ -205,7 +213,7 @@ class Compiler:
             # Two tags that are folded into one are one.
             once = f"DISTINCT ON (r.request_id, {', '.join(f'k{at}' for at in range(len(keys)))}) "
         joined = joins.text(self._binder)
-        where = asked.source.where(self._binder)
+        where = asked.source.where(self._binder, joins.joined)
         return f"SELECT {once}{', '.join(shown) or '1'} FROM requests r{joined} WHERE {where}"
 
     def _key(self, key: agg.Key, joins: _Joins) -> str:
@@ -269,7 +277,7 @@ class _Joins:
 
     def __init__(self) -> None:
         self._beside: dict[str, str] = {}
-        self._operands: dict[Operand, str] = {}
+        self.joined: dict[Operand, str] = {}  # the alias of what has a `value`
         self._tags = False
 
     def value(self, operand: Operand) -> str:
@@ -279,7 +287,7 @@ class _Joins:
             if table != "requests":
                 self._beside[table] = _JOINS[table]
             return column_sql(operand.name)
-        alias = self._operands.setdefault(operand, f"o{len(self._operands)}")
+        alias = self.joined.setdefault(operand, f"o{len(self.joined)}")
         if isinstance(operand, MetaOperand) and operand.cast == "datetime":
             return f"make_timestamp({alias}.value)"
         return f"{alias}.value"
@@ -292,7 +300,7 @@ class _Joins:
     def text(self, binder: Binder) -> str:
         """Return the joins."""
         text = _beside(self._beside)
-        for operand, alias in self._operands.items():
+        for operand, alias in self.joined.items():
             if isinstance(operand, MetaOperand):
                 rows = f"SELECT request_id, {CASTS[operand.cast]} AS value FROM {BY_VALUE} WHERE key = "
                 rows += binder.bind(operand.key)

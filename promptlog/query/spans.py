@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from promptlog.expressions.aggregates import TimeKey
 
 MOST_FILLED = 1_000_000
-_HOUR, _DAY = 3600, 86_400
+_QUARTER, _HOUR, _DAY = 900, 3600, 86_400
 _UNIT_NAMES = {"s": "seconds", "d": "days", "mo": "months"}
 _UNIT_SECONDS = {"s": 1, "d": _DAY, "mo": 28 * _DAY}
 
@@ -23,7 +23,9 @@ _UNIT_SECONDS = {"s": 1, "d": _DAY, "mo": 28 * _DAY}
 def bucket(key: TimeKey, moment: str) -> str:
     """SQL for the span that a moment (UTC) falls into: a moment, or for a calendar's the wall time it begins at."""
     if _is_of_the_clock(key):
-        us = f"epoch_us({_wall(key, moment)})"
+        # Since 1972 every zone is quarters of an hour away from UTC, and shorter spans are alike in all.
+        wall = moment if _QUARTER % key.every == 0 else _wall(key, moment)
+        us = f"epoch_us({wall})"
         length = key.every * 1_000_000
         return f"make_timestamp(epoch_us({moment}) - (({us} % {length}) + {length}) % {length})"
     return f"time_bucket(INTERVAL '{key.every} {_UNIT_NAMES[key.unit]}', {_wall(key, moment)})"
