@@ -110,6 +110,8 @@ def test_days_are_those_of_a_zone(filled: PromptLog) -> None:
         "25 02 CET",
         "25 03 CET",
     ]
+    twos = filled.requests.group_by(by_time("2h", time_zone="Europe/Berlin")).agg(count()).fetchall()
+    assert [f"{row[0]:%d %H %Z}" for row in twos[:3]] == ["25 00 CEST", "25 02 CEST", "25 04 CET"]
     assert days.df()["time"].dt.tz.key == days.pl()["time"].dtype.time_zone == "Europe/Berlin"  # type: ignore[attr-defined]
     assert (
         str(filled.requests.group_by(by_time("1d")).agg(count()).df()["time"].dtype) == "datetime64[us, UTC]"
