@@ -8,9 +8,9 @@ The house. A floor imports only floors below it, and `tests/test_floors.py` hold
 ```
 5  cli                                                         the shell
 4  client, track, overview                                     PromptLog: the face over all of it
-3  query (expressions -> SQL), transfer (bulk)                 one job each
-2  database (schema, lease, merge): the only import of duckdb
-1  journal (append, read, sweep)      expressions (conditions)
+3  query (expressions -> SQL), transfer (bulk), plots          one job each
+2  database (schema, lease, store, merge, compaction): the only import of duckdb
+1  journal (append, read, sweep)      expressions (conditions, aggregates, search)
 0  errors, identifiers, settings, models, context, html (what a notebook shows)
 ```
 
@@ -28,17 +28,22 @@ from promptlog.identifiers import foreign_request_id
 
 if TYPE_CHECKING:
     from promptlog.expressions.face import col, meta, score, since, tag, until
+    from promptlog.expressions.grouping import by_time, count, error_rate, share
     from promptlog.models.request import Request
 
 __all__ = [
     "PromptLog",
     "Request",
+    "by_time",
     "col",
     "context",
+    "count",
+    "error_rate",
     "errors",
     "foreign_request_id",
     "meta",
     "score",
+    "share",
     "since",
     "tag",
     "until",
@@ -48,6 +53,7 @@ __all__ = [
 _LAZY = {
     "Request": "promptlog.models.request",
     **dict.fromkeys(("col", "meta", "score", "since", "tag", "until"), "promptlog.expressions.face"),
+    **dict.fromkeys(("by_time", "count", "error_rate", "share"), "promptlog.expressions.grouping"),
 }
 
 

@@ -10,7 +10,11 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from promptlog import PromptLog, meta
+import polars as pl
+import pytest
+
+from benchmarks.workload import requests
+from promptlog import PromptLog, by_time, col, count, meta
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,3 +70,36 @@ def test_the_azure_trace_arrives_row_by_row(shared_data: Path, tmp_path: Path) -
     some = next(iter(islice(client.requests, 1)))
     assert some.tags[0] in {"beta", "production"}
     client.close()
+
+
+def test_aggregates_of_the_azure_trace(shared_data: Path, client: PromptLog) -> None:
+    """The busiest minute, and the 95th percentile of output tokens by dataset, are what the files say by themselves."""
+    trace = pl.read_csv(shared_data / "azure_llm_trace_2023_conv.csv")
+    with (shared_data / "alpaca_eval_outputs.jsonl").open() as file:
+        texts = [json.loads(line)["dataset"] for line in file]
+    client.log_many(requests(len(trace)), progress=False)
+
+    minutes = client.requests.group_by(by_time("1m")).agg(n=count(), tokens=col.input_tokens.sum())
+    by_hand = trace.group_by(pl.col("TIMESTAMP").str.slice(0, 16).alias("minute")).agg(
+        n=pl.len(), tokens=pl.col("ContextTokens").sum()
+    )
+    busiest = by_hand.sort("n", "minute", descending=[True, False]).row(0)
+    (found,) = minutes.sort("n", descending=True).limit(1).fetchall()
+    assert (f"{found[0]:%Y-%m-%d %H:%M}", *found[1:]) == busiest
+    assert minutes.having(count() > 0).count() == len(by_hand)
+    assert minutes.pl()["n"].sum() == len(trace)
+
+    p95 = (
+        client.requests.group_by(meta("dataset"))
+        .agg(n=count(), p95=col.output_tokens.quantile(0.95))
+        .fetchall()
+    )
+    datasets = pl.Series("dataset", [texts[number % len(texts)] for number in range(len(trace))])
+    expected = (
+        trace.with_columns(datasets)
+        .group_by("dataset")
+        .agg(n=pl.len(), p95=pl.col("GeneratedTokens").quantile(0.95, interpolation="linear"))
+    )
+    for mine, theirs in zip(p95, expected.sort("dataset").iter_rows(), strict=True):
+        assert mine[:2] == theirs[:2]
+        assert mine[2] == pytest.approx(theirs[2])

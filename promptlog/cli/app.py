@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from promptlog.cli import asking, backfilling, logging, looking, options, searching, stats, tracking, upkeep
+from promptlog.cli import (
+    analysis,
+    asking,
+    backfilling,
+    logging,
+    looking,
+    options,
+    searching,
+    stats,
+    tracking,
+    upkeep,
+)
 from promptlog.cli.failures import OneLineErrors
 from promptlog.cli.text import json_line
 
@@ -75,6 +86,7 @@ app.command("tag")(tracking.tag)
 app.command("score")(tracking.score)
 app.command("backfill")(backfilling.backfill)
 app.command("sql")(asking.sql)
+app.command("top")(analysis.top)
 app.command("merge")(upkeep.merge)
 app.command("compact")(upkeep.compact)
 app.command("import")(upkeep.import_file)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from promptlog.errors import ConditionAsBoolError, InvalidInputError, UnknownColumnError
+from promptlog.expressions.grouping import Aggregable
 from promptlog.expressions.nodes import (
     And,
     Cast,
@@ -44,7 +45,7 @@ UNITS_US = {
 }  # fmt: skip
 
 
-class Expression:
+class Expression(Aggregable):
     """Something of a request that can be compared with a value. Comparing gives a `Condition`."""
 
     def __init__(self, operand: Operand, kind: str, shown: str) -> None:

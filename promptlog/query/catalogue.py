@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from promptlog.database.schema import BY_VALUE
 from promptlog.errors import InvalidInputError
 from promptlog.expressions.face import meta
-from promptlog.query.conditions import Binder, cast_sql
+from promptlog.query.conditions import CASTS, Binder
 from promptlog.query.pieces import moment
 from promptlog.query.requests import Requests
 from promptlog.query.results import Told, Values
@@ -24,9 +24,9 @@ _KIND = f"""CASE WHEN value = '' THEN 0
     WHEN lower(value) IN ('true', 'false') THEN 1
     WHEN ascii(value) IN (123, 91) THEN CASE WHEN json_valid(value) THEN 2 ELSE 32 END
     WHEN ascii(value) NOT BETWEEN 43 AND 57 THEN 32
-    WHEN ({cast_sql("int")}) IS NOT NULL THEN 4
-    WHEN ({cast_sql("float")}) IS NOT NULL THEN 8
-    WHEN ({cast_sql("datetime")}) IS NOT NULL THEN 16
+    WHEN ({CASTS["int"]}) IS NOT NULL THEN 4
+    WHEN ({CASTS["float"]}) IS NOT NULL THEN 8
+    WHEN ({CASTS["datetime"]}) IS NOT NULL THEN 16
     ELSE 32 END"""
 
 

@@ -20,7 +20,7 @@ _JSON = {"input", "output", "parameters", "input_variables"}
 _SQL_OPERATORS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 #: What `as_float` and its like read; DuckDB's own casts take more ("1_0", "1.5" as an integer) and round.
-_CASTS = {
+CASTS = {
     "text": "value",
     "float": r"CASE WHEN regexp_full_match(value, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') "
     r"AND isfinite(TRY_CAST(value AS DOUBLE)) THEN TRY_CAST(value AS DOUBLE) END",
@@ -36,11 +36,6 @@ def column_sql(name: str) -> str:
     if name in {"input_text", "output_text"}:
         return text_column(f"r.{name.removesuffix('_text')}")
     return f"{_ALIASES[column.table]}.{name}" + ("::VARCHAR" if name in _JSON else "")
-
-
-def cast_sql(cast: nodes.Cast) -> str:
-    """SQL for a column `value` read as something else; null where it cannot be."""
-    return _CASTS[cast]
 
 
 class Binder:
@@ -128,7 +123,7 @@ class Binder:
                     ", ".join(str(value_hash(str(value))) for value in equal_to) if cast == "text" else ""
                 )
                 hashes = f"value_hash IN ({hashed}) AND " if hashed else ""
-                where = f"key = {self.bind(key)} AND {hashes}{predicate(_CASTS[cast])}"
+                where = f"key = {self.bind(key)} AND {hashes}{predicate(CASTS[cast])}"
                 return f"r.request_id IN (SELECT request_id FROM {BY_VALUE} WHERE {where})"
             case nodes.ScoreOperand(name):
                 where = f"name = {self.bind(name)} AND {predicate('score')}"

@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 
     from promptlog.database.store import Store
     from promptlog.expressions.face import Expression
+    from promptlog.expressions.grouping import Aggregation
     from promptlog.models.analytics import Analytics
     from promptlog.models.request import Request
+    from promptlog.query.groups import GroupBy, Groups
 
 _PAGE = 500  # requests read at once while iterating: no lease of the store outlives a page
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
@@ -146,6 +148,30 @@ class Requests(Result):
 
         return analyse(self._store, self, every=every, time_zone=time_zone, cost_by=cost_by, top=top)
 
+    def group_by(self, *keys: object, **named: object) -> GroupBy:
+        """Put the requests into groups, of which `.agg(...)` tells; with a limit, those that it keeps.
+
+        Args:
+            keys: `col.model` or its name, `meta("user_id")` and its like, `score("quality")`, `by_time("1d")`, or `tag`
+                itself. Several together make a group of each combination that there is.
+            named: the same by the name of the column: `user=meta("user_id")`.
+
+        Requests without a key's value are a group of their own, whose key is null. Grouped by `tag`, a request counts
+        under each of its tags, and so the groups' counts may add up to more than there are.
+
+        Raises:
+            InvalidInputError: one is no key, there is none, or two columns have one name.
+        """
+        from promptlog.query.groups import GroupBy, named_keys
+
+        return GroupBy(self._store, self._question, named_keys(keys, named))
+
+    def agg(self, *aggregates: Aggregation, **named: Aggregation) -> Groups:
+        """Tell of all the requests in one row, as `group_by(...).agg(...)` does of each group."""
+        from promptlog.query.groups import GroupBy
+
+        return GroupBy(self._store, self._question, ()).agg(*aggregates, **named)
+
     # -- ends --------------------------------------------------------------------------------------------------
 
     def count(self) -> int:
@@ -157,8 +183,9 @@ class Requests(Result):
             text = (
                 f"SELECT count(*) FROM (SELECT 1 FROM requests r WHERE {where_sql(question, binder)}{limit})"
             )
-            row = connection.execute(text, binder.values).fetchone()
-        return int(row[0]) if row else 0
+            # All rows, though it is one: what is left unfetched bars the connection's next question.
+            ((found,),) = connection.execute(text, binder.values).fetchall()
+        return int(found)
 
     def ids(self) -> list[str]:
         """Return the ids, in order."""

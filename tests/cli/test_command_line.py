@@ -31,6 +31,7 @@ COMMANDS = (
     "score",
     "backfill",
     "sql",
+    "top",
     "merge",
     "compact",
     "import",

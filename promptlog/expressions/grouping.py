@@ -1,0 +1,372 @@
+"""How people write aggregates and the keys of groups: `count()`, `col.cost_usd.sum()`, `by_time("1d")`."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from promptlog.errors import ConditionAsBoolError, InvalidInputError
+from promptlog.expressions.aggregates import (
+    Aggregate,
+    Arithmetic,
+    Compared,
+    Count,
+    ErrorRate,
+    Function,
+    Key,
+    OperandKey,
+    Quantile,
+    Reduce,
+    Share,
+    Sign,
+    TagKey,
+    TimeKey,
+    Unit,
+    leaves,
+    narrowed,
+)
+from promptlog.expressions.nodes import ColumnOperand, Condition, MetaOperand, Operand, Operator, Value
+from promptlog.identifiers import plain_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_EVERY = re.compile(r"(\d{1,6})(mo|[smhdwqy])")
+_UNITS: dict[str, tuple[int, Unit]] = {
+    "s": (1, "s"), "m": (60, "s"), "h": (3600, "s"), "d": (1, "d"), "w": (7, "d"), "mo": (1, "mo"), "q": (3, "mo"),
+    "y": (12, "mo"),
+}  # fmt: skip
+_HOUR, _DAY = 3600, 86_400
+_MOST_MONTHS = 1200
+
+
+class Aggregation:
+    """What is told of each group. Comparing it gives a condition for `having`; `+`, `-`, `*` and `/` join numbers.
+
+    `col.cost_usd.sum() / count()` is null where one side is, or the divisor is 0.
+    """
+
+    def __init__(
+        self,
+        node: Aggregate,
+        shown: str,
+        name: str,
+        value: Callable[[object], Value] | None = None,
+        *,
+        is_number: bool = True,
+    ) -> None:
+        self.node = node
+        self.name = name  # of its column, where it is given no other
+        self._shown = shown
+        self._value = value or self._number
+        self._is_number = is_number
+
+    def __repr__(self) -> str:
+        return self._shown
+
+    def __hash__(self) -> int:
+        return hash(self.node)
+
+    def alias(self, name: str) -> Aggregation:
+        """Name its column."""
+        made = copy.copy(self)
+        made.name = checked_name(name)
+        made._shown = f"{self._shown}.alias({name!r})"  # noqa: SLF001 - its own kind
+        return made
+
+    def filter(self, condition: Condition) -> Aggregation:
+        """Narrow it to the requests of the group of which a condition holds; the groups stay."""
+        if not isinstance(condition, Condition):
+            raise InvalidInputError(
+                f"{self!r}.filter takes a condition on requests such as col.status == 'ERROR', got {condition!r}"
+            )
+        if any(isinstance(leaf, Share) for leaf in leaves(self.node)):
+            raise InvalidInputError("share() cannot be filtered: filter the requests before group_by")
+        made = copy.copy(self)
+        made.node = narrowed(self.node, condition)
+        made._shown = f"{self._shown}.filter({condition!r})"  # noqa: SLF001 - its own kind
+        return made
+
+    def __add__(self, other: Aggregation | float) -> Aggregation:
+        return self._joined("+", other)
+
+    def __sub__(self, other: Aggregation | float) -> Aggregation:
+        return self._joined("-", other)
+
+    def __mul__(self, other: Aggregation | float) -> Aggregation:
+        return self._joined("*", other)
+
+    def __truediv__(self, other: Aggregation | float) -> Aggregation:
+        return self._joined("/", other)
+
+    def __radd__(self, other: float) -> Aggregation:
+        return self._joined("+", other, reverse=True)
+
+    def __rsub__(self, other: float) -> Aggregation:
+        return self._joined("-", other, reverse=True)
+
+    def __rmul__(self, other: float) -> Aggregation:
+        return self._joined("*", other, reverse=True)
+
+    def __rtruediv__(self, other: float) -> Aggregation:
+        return self._joined("/", other, reverse=True)
+
+    def _joined(self, sign: Sign, other: object, *, reverse: bool = False) -> Aggregation:
+        for one in (self, other):
+            if isinstance(one, Aggregation) and not one._is_number:  # noqa: SLF001 - its own kind
+                raise InvalidInputError(f"{one!r} is no number, and {sign} needs two")
+        node = other.node if isinstance(other, Aggregation) else self._number(other)
+        sides: tuple[Any, Any] = (node, self.node) if reverse else (self.node, node)
+        shown = f"({other!r} {sign} {self!r})" if reverse else f"({self!r} {sign} {other!r})"
+        return Aggregation(Arithmetic(sides[0], sign, sides[1]), shown, self.name)
+
+    def __eq__(self, other: object) -> Compared:  # type: ignore[override]
+        return self._compare("==", other)
+
+    def __ne__(self, other: object) -> Compared:  # type: ignore[override]
+        return self._compare("!=", other)
+
+    def __lt__(self, other: Any) -> Compared:
+        return self._compare("<", other)
+
+    def __le__(self, other: Any) -> Compared:
+        return self._compare("<=", other)
+
+    def __gt__(self, other: Any) -> Compared:
+        return self._compare(">", other)
+
+    def __ge__(self, other: Any) -> Compared:
+        return self._compare(">=", other)
+
+    def _no_operand(self, other: object) -> NoReturn:
+        raise ConditionAsBoolError(
+            f"{other!r} and {self!r} stand beside & or | without parentheses around their comparisons: "
+            f"write (count() > 10) & (col.latency_ms.mean() > 500)"
+        )
+
+    __and__ = __rand__ = __or__ = __ror__ = _no_operand
+
+    def _compare(self, operator: Operator, other: object) -> Compared:
+        return Compared(self.node, operator, self._value(other))
+
+    def _number(self, value: object) -> Value:
+        value = plain_number(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise InvalidInputError(
+                f"{self!r} is a number, and {value!r} of type {type(value).__name__} is none"
+            )
+        return float(value) if abs(value) >= 1 << 63 else value
+
+
+class Aggregable:
+    """Something of a request whose values can be told of a group in one: the other half of `Expression`."""
+
+    operand: Operand
+    _kind: str
+
+    def alias(self, name: str) -> NamedKey:
+        """Name its column, where it is a key of `group_by`."""
+        return NamedKey(OperandKey(self.operand), f"{self!r}.alias({name!r})", checked_name(name))
+
+    def count(self) -> Aggregation:
+        """How many requests have it."""
+        return self._reduce("count")
+
+    def sum(self) -> Aggregation:
+        """Its sum; 0 where no request has it."""
+        self._must_be_a_number("sum")
+        return self._reduce("sum")
+
+    def mean(self) -> Aggregation:
+        """Its mean; null where no request has it."""
+        self._must_be_a_number("mean")
+        return self._reduce("mean")
+
+    def min(self) -> Aggregation:
+        """The least; null where no request has it."""
+        return self._reduce("min")
+
+    def max(self) -> Aggregation:
+        """The greatest; null where no request has it."""
+        return self._reduce("max")
+
+    def n_unique(self) -> Aggregation:
+        """How many different values there are; a missing one is none."""
+        return self._reduce("n_unique")
+
+    def median(self) -> Aggregation:
+        """The value in the middle, between two of them where there are two; null where no request has it."""
+        self._must_be_a_number("median")
+        return Aggregation(
+            Quantile(self.operand, 0.5), f"{self!r}.median()", f"{name_of(self.operand)}_median"
+        )
+
+    def quantile(self, q: float) -> Aggregation:
+        """The value below which the share `q` of its values lies, such as 0.95; null where no request has it.
+
+        Exact, and interpolated between the two values beside it, as NumPy and pandas do.
+        """
+        self._must_be_a_number("quantile")
+        q = plain_number(q)  # type: ignore[assignment]
+        if isinstance(q, bool) or not isinstance(q, int | float) or not 0 <= q <= 1:
+            raise InvalidInputError(f"{self!r}.quantile takes a share from 0 to 1, such as 0.95, got {q!r}")
+        name = f"{name_of(self.operand)}_p{q * 100:.10g}"
+        return Aggregation(Quantile(self.operand, float(q)), f"{self!r}.quantile({q!r})", name)
+
+    def _reduce(self, function: Function) -> Aggregation:
+        # The least and the greatest are values of its own kind, and compared as those are.
+        own = getattr(self, "_value", None) if function in {"min", "max"} else None
+        name = f"{name_of(self.operand)}_{function}"
+        is_number = own is None or self._kind in {"number", "int"}
+        return Aggregation(
+            Reduce(function, self.operand), f"{self!r}.{function}()", name, own, is_number=is_number
+        )
+
+    def _must_be_a_number(self, method: str) -> None:
+        if self._kind in {"number", "int"}:
+            return
+        kinds = {"time": "a moment", "id": "an id"}
+        hint = "n_unique(), min() and max() take any kind"
+        if isinstance(self.operand, MetaOperand) and self.operand.cast == "text":
+            hint = f"metadata is text: write {self!r}.as_float().{method}(…)"
+        raise InvalidInputError(
+            f"{self!r} is {kinds.get(self._kind, 'text')} and .{method} needs a number; {hint}"
+        )
+
+
+@dataclass(frozen=True)
+class NamedKey:
+    """A key of groups with the name of its column."""
+
+    node: Key
+    shown: str
+    name: str
+
+    def __repr__(self) -> str:
+        return self.shown
+
+    def alias(self, name: str) -> NamedKey:
+        """Name its column."""
+        return NamedKey(self.node, f"{self.shown}.alias({name!r})", checked_name(name))
+
+
+def count(condition: Condition | None = None) -> Aggregation:
+    """How many requests; with a condition, of how many it holds."""
+    made = Aggregation(Count(), "count()", "count")
+    return made if condition is None else made.filter(condition)
+
+
+def error_rate() -> Aggregation:
+    """The share of requests whose status is ERROR, from 0 to 1; null where there is no request."""
+    return Aggregation(ErrorRate(), "error_rate()", "error_rate")
+
+
+def share() -> Aggregation:
+    """The group's requests as a share, from 0 to 1, of all that were asked about, `having` and `limit` aside.
+
+    Shares add up to 1, but for groups by tag: a request counts under each of its tags.
+    """
+    return Aggregation(Share(), "share()", "share")
+
+
+def by_time(
+    every: str | timedelta, *, on: Aggregable | None = None, time_zone: str = "UTC", fill: bool = True
+) -> NamedKey:
+    """Group by spans of time, each named by its beginning in a column `time`.
+
+    Args:
+        every: "15m", "1h", "1d", "1w" (from Monday), "1mo", "1q", "1y". Seconds, minutes and hours must divide a day.
+        on: the moment that counts, else `col.start_time`; `meta("due").as_datetime()` does too.
+        time_zone: whose days they are, such as "Europe/Berlin". A day is a day of its calendar, of 23 or 25 hours
+            where clocks change.
+        fill: whether spans without a request between the first and the last are there too, for every group of the other
+            keys. Counts and sums are 0 in them, all else is null.
+
+    Raises:
+        InvalidInputError: no such span or zone, or `on` is no moment.
+    """
+    number, unit = _every(every)
+    operand: Operand = ColumnOperand("start_time")
+    shown = repr(every)
+    if on is not None:
+        if not isinstance(on, Aggregable) or on._kind != "time":  # noqa: SLF001 - the other half of its kind
+            raise InvalidInputError(
+                f"by_time needs a moment such as col.end_time or meta('due').as_datetime(), got {on!r}"
+            )
+        operand = on.operand
+        shown += f", on={on!r}"
+    shown += f", time_zone={time_zone!r}" if time_zone != "UTC" else ""
+    shown += "" if fill else ", fill=False"
+    return NamedKey(TimeKey(number, unit, operand, _zone(time_zone), bool(fill)), f"by_time({shown})", "time")
+
+
+def _every(given: object) -> tuple[int, Unit]:
+    if isinstance(given, timedelta):
+        seconds = int(given.total_seconds())
+        number, unit = (seconds // _DAY, "d") if seconds % _DAY == 0 else (seconds, "s")
+        whole = given == timedelta(seconds=seconds)
+    else:
+        found = _EVERY.fullmatch(given) if isinstance(given, str) else None
+        whole = found is not None
+        times, unit = _UNITS[found[2]] if found else (0, "s")
+        number = int(found[1]) * times if found else 0
+    divides = unit != "s" or (
+        number and (_HOUR % number == 0 or (number % _HOUR == 0 and _DAY % number == 0))
+    )
+    if not whole or not number or not divides or (unit == "mo" and number > _MOST_MONTHS):
+        raise InvalidInputError(
+            f"{given!r} is no span that by_time knows: '15m', '1h', '1d', '1w', '1mo', '1q' or '1y'; minutes must divide "
+            f"an hour and hours a day"
+        )
+    return number, unit  # type: ignore[return-value]
+
+
+def _zone(name: object) -> str:
+    from zoneinfo import ZoneInfo, available_timezones
+
+    try:
+        return ZoneInfo(name).key  # type: ignore[arg-type]
+    except (KeyError, ValueError, TypeError, OSError):
+        import difflib
+
+        near = difflib.get_close_matches(str(name), available_timezones(), n=3)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "it is like 'Europe/Berlin'"
+        raise InvalidInputError(f"no time zone is called {name!r}; {hint}") from None
+
+
+def name_of(operand: Operand) -> str:
+    """Return the name of an operand as a column shows it."""
+    return operand.key if isinstance(operand, MetaOperand) else operand.name
+
+
+def key_of(given: object) -> NamedKey:
+    """Return what `group_by` was given as a key: an expression, a column's name, `by_time(…)` or `tag` itself.
+
+    Raises:
+        InvalidInputError: it is none of these.
+    """
+    from promptlog.expressions import face
+
+    if isinstance(given, NamedKey):
+        return given
+    if isinstance(given, str):
+        given = face.col(given)
+    if isinstance(given, Aggregable):
+        return NamedKey(OperandKey(given.operand), repr(given), name_of(given.operand))
+    if given is face.tag:
+        return NamedKey(TagKey(), "tag", "tag")
+    hint = "; to keep the requests of which it holds, filter" if isinstance(given, Condition) else ""
+    raise InvalidInputError(
+        f"group_by takes col.model, meta('user_id'), tag or by_time('1d'), got {given!r}{hint}"
+    )
+
+
+def checked_name(name: object) -> str:
+    """Return the name of a column of the answer."""
+    if not isinstance(name, str) or not name:
+        raise InvalidInputError(f"a column's name is a text that is not empty, got {name!r}")
+    return name
