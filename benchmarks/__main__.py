@@ -1,4 +1,4 @@
-"""Run the benchmarks and write the results page: `python -m benchmarks [append imports merge crowd memory]`."""
+"""Run the benchmarks and write the results page: `python -m benchmarks`, and `python -m benchmarks large`."""
 
 from __future__ import annotations
 
@@ -11,23 +11,33 @@ from pathlib import Path
 
 from benchmarks.workload import DATA
 
-_ALL = ("append", "imports", "merge", "crowd", "memory")
+_ALL = ("append", "imports", "merge", "crowd", "memory", "million", "searches")
 _PAGE = Path(__file__).parent / "README.md"
-_MARK = "<!-- results: everything below is written by the run -->"
+
+#: The parts of the page that runs write, and what each runs.
+_PARTS = {"results": _ALL, "large": ("large",)}
 
 
 def main(names: list[str]) -> None:
-    if unknown := set(names) - set(_ALL):
-        sys.exit(f"no benchmark {min(unknown)!r}; there are {', '.join(_ALL)}")
+    if unknown := set(names) - {*_ALL, "large"}:
+        sys.exit(f"no benchmark {min(unknown)!r}; there are {', '.join(_ALL)} and large")
     lines = ["| work | promptlog | beside it | ratio | goal | met |", "|---|---|---|---|---|---|"]
     for name in names or _ALL:
         print(f"{name} …", file=sys.stderr, flush=True)
         for row in import_module(f"benchmarks.{name}").run():
             print(row, flush=True)
             lines.append(str(row))
-    if not names:
-        kept = _PAGE.read_text().split(_MARK)[0]
-        _PAGE.write_text(f"{kept}{_MARK}\n\n{_machine()}\n\n" + "\n".join(lines) + "\n")
+    for part, runs in _PARTS.items():
+        if tuple(names or _ALL) == runs:
+            _write(part, "\n".join([_machine(), "", *lines]))
+
+
+def _write(part: str, text: str) -> None:
+    """Put a table between the marks of its part of the page."""
+    begin, end = f"<!-- {part}: written by the run -->", f"<!-- end of {part} -->"
+    page = _PAGE.read_text()
+    before, after = page.split(begin)[0], page.split(end)[1]
+    _PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 
 
 def _machine() -> str:

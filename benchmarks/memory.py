@@ -10,13 +10,13 @@ from pathlib import Path
 from benchmarks.harness import Row
 
 # The peak of this process alone: ru_maxrss would begin with that of the process that started it.
-_PEAK = """
+PEAK = """
 def peak():
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
 """
 _LOG = (
-    _PEAK
+    PEAK
     + """
 import sys
 from benchmarks.workload import requests
@@ -32,7 +32,7 @@ print((peak() - before) / 1024)
 """
 )
 _MERGE = (
-    _PEAK
+    PEAK
     + """
 import sys, time
 from promptlog import PromptLog
@@ -48,8 +48,8 @@ def run(count: int = 1_000_000) -> list[Row]:
     """Log and merge `count` requests."""
     with tempfile.TemporaryDirectory() as name:
         path = str(Path(name) / "memory.duckdb")
-        logging = float(_output(_LOG, path, str(count))[0])
-        peak, merged, seconds = (float(value) for value in _output(_MERGE, path))
+        logging = float(output(_LOG, path, str(count))[0])
+        peak, merged, seconds = (float(value) for value in output(_MERGE, path))
         size = Path(path).stat().st_size
     assert merged == count + 1
     return [
@@ -58,7 +58,8 @@ def run(count: int = 1_000_000) -> list[Row]:
     ]  # fmt: skip
 
 
-def _output(code: str, *arguments: str) -> list[str]:
+def output(code: str, *arguments: str) -> list[str]:
+    """Run a script in a process of its own, and return the words it prints."""
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
     ).stdout.split()
