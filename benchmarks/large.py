@@ -56,7 +56,8 @@ def run() -> list[Row]:
         sides.client.requests.count()
         what = f"{_COUNT:,} requests, one of {_USERS:,} users"
         rows += [
-            _time(f"{what}: ids, sorted by time", paired(sides.our_ids, sides.raw_ids, 15), "DuckDB sorted, ids of the metadata alone", 2.0),
+            _time(f"{what}: ids, newest first", paired(sides.our_ids, sides.raw_same_ids, 15), "DuckDB sorted, the same SQL", 2.0),
+            _time(f"{what}: ids, newest first", paired(sides.our_ids, sides.raw_ids, 15), "DuckDB sorted, the ids that metadata has, in no order", None),
             _time(f"{what}: whole requests", paired(sides.our_rows, sides.raw_rows, 15), "DuckDB sorted, one statement", 2.0),
             _time(f"{what}: whole requests", paired(sides.our_rows, sides.raw_rows_in_two_steps, 15), "DuckDB sorted, ids first, then as literals", 2.0),
         ]  # fmt: skip

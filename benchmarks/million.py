@@ -32,6 +32,8 @@ _COLUMNS = (
     "output",
 )
 _IDS = "SELECT request_id FROM metadata_sorted WHERE key = 'user_id' AND value = ?"
+_SAME_IDS = f"SELECT request_id FROM requests WHERE request_id IN ({_IDS}) ORDER BY start_time DESC"
+_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM requests WHERE request_id IN ({_IDS}) ORDER BY start_time DESC"
 _ROUNDS = 15
 
 
@@ -64,6 +66,10 @@ class Sides:
         user = self.user()
         return timed(lambda: self.raw.execute(_IDS, [user]).fetchall())
 
+    def raw_same_ids(self) -> float:
+        user = self.user()
+        return timed(lambda: self.raw.execute(_SAME_IDS, [user]).fetchall())
+
     def our_rows(self) -> float:
         asked = self.client.requests.filter(meta("user_id") == self.user()).select(*_COLUMNS)
         return timed(asked.df)
@@ -71,8 +77,7 @@ class Sides:
     def raw_rows(self) -> float:
         """By hand, the one statement that says it."""
         user = self.user()
-        text = f"SELECT {', '.join(_COLUMNS)} FROM requests WHERE request_id IN ({_IDS}) ORDER BY start_time DESC"
-        return timed(lambda: self.raw.execute(text, [user]).df())
+        return timed(lambda: self.raw.execute(_ROWS, [user]).df())
 
     def raw_rows_in_two_steps(self) -> float:
         """By hand, the ids first and then as literals: what one finds after a day with the profiler."""
@@ -125,7 +130,7 @@ def run() -> list[Row]:
         since = _median(sides.our_ids)
         sides.close()
     rows.insert(
-        5,
+        6,
         Row(f"… with {_MORE:,} requests arrived since compaction", _ms(since), f"compacted {_ms(compacted)}", since / compacted, "≤ 5x", since / compacted <= 5),
     )  # fmt: skip
     return rows
@@ -133,11 +138,15 @@ def run() -> list[Row]:
 
 def _look_ups(sides: Sides) -> list[Row]:
     what = f"{_COUNT:,} requests, one of {_USERS:,} users"
-    ids = paired(sides.our_ids, sides.raw_ids, _ROUNDS)
+    ids = paired(sides.our_ids, sides.raw_same_ids, _ROUNDS)
+    bare = paired(sides.our_ids, sides.raw_ids, _ROUNDS)
     whole = paired(sides.our_rows, sides.raw_rows, _ROUNDS)
     steps = paired(sides.our_rows, sides.raw_rows_in_two_steps, _ROUNDS)
     return [
-        _time(f"{what}: ids, sorted by time", ids, "DuckDB sorted, ids of the metadata alone", 2.0),
+        _time(f"{what}: ids, newest first", ids, "DuckDB sorted, the same SQL", 2.0),
+        _time(
+            f"{what}: ids, newest first", bare, "DuckDB sorted, the ids that metadata has, in no order", None
+        ),
         _time(f"{what}: whole requests", whole, "DuckDB sorted, one statement", 2.0),
         _time(f"{what}: whole requests", steps, "DuckDB sorted, ids first, then as literals", 2.0),
     ]
@@ -197,16 +206,16 @@ def _backfills(sides: Sides) -> list[Row]:
     ]  # fmt: skip
 
 
-_OURS_COLD = """
+_OURS_COLD = f"""
 import sys
 from promptlog import PromptLog, meta
 client = PromptLog(sys.argv[1])
-print(len(client.requests.filter(meta("user_id") == sys.argv[2]).ids()))
+print(len(client.requests.filter(meta("user_id") == sys.argv[2]).select{_COLUMNS}.fetchall()))
 """
-_RAW_COLD = """
+_RAW_COLD = f"""
 import sys, duckdb
 connection = duckdb.connect(sys.argv[1])
-print(len(connection.execute("SELECT request_id FROM metadata_sorted WHERE key = 'user_id' AND value = ?", [sys.argv[2]]).fetchall()))
+print(len(connection.execute({_ROWS!r}, [sys.argv[2]]).fetchall()))
 """
 
 
@@ -221,7 +230,7 @@ def _cold(ours: Path, raw: Path) -> list[Row]:
         )
 
     times = paired(process(_OURS_COLD, ours), process(_RAW_COLD, raw), 9)
-    return [_time("the same ids from a cold process", times, "a script of DuckDB's alone", 1.5)]
+    return [_time("whole requests of one user from a cold process", times, "a script of DuckDB's alone", 1.5)]
 
 
 def _size(ours: Path, raw: Path) -> Row:
@@ -237,9 +246,12 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1e3:,.1f} ms"
 
 
-def _time(work: str, times: tuple[float, float, float], against: str, goal: float) -> Row:
+def _time(work: str, times: tuple[float, float, float], against: str, goal: float | None) -> Row:
     ours, baseline, ratio = times
-    return Row(work, _ms(ours), f"{against} {_ms(baseline)}", ratio, f"≤ {goal:g}x", ratio <= goal)
+    met = ratio <= goal if goal else None
+    return Row(
+        work, _ms(ours), f"{against} {_ms(baseline)}", ratio, f"≤ {goal:g}x" if goal else "beside it", met
+    )
 
 
 def _speed(work: str, times: tuple[float, float, float], against: str) -> Row:

@@ -12,13 +12,12 @@ that somebody waits, and stands in line behind him for its next slice.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-from pydantic_core import from_json, to_json
 
 from promptlog.database.connection import FileHeldError, connect, interruptible
 from promptlog.database.turns import Turns
@@ -201,11 +200,11 @@ class Lease:
                     pause = min(pause * 1.5, _LONGEST_POLL_S)
         finally:
             self._queue.release()
-        self._lock.write_note(to_json({"pid": os.getpid(), "doing": doing}))
+        self._lock.write_note(json.dumps({"pid": os.getpid(), "doing": doing}).encode())
 
     def _who_holds_it(self) -> str:
         try:
-            note = from_json(self._lock.read_note())
+            note = json.loads(self._lock.read_note())
             return f"process {note['pid']} is {note['doing']}"
         except (ValueError, KeyError, TypeError):
             return "another process holds it"

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from promptlog.errors import ConditionAsBoolError, InvalidInputError, UnknownColumnError
-from promptlog.expressions.grouping import Aggregable
+from promptlog.expressions.aggregable import Aggregable
 from promptlog.expressions.nodes import (
     And,
     Cast,

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from promptlog.errors import ConditionAsBoolError, InvalidInputError
+from promptlog.expressions.aggregable import Aggregable
 from promptlog.expressions.aggregates import (
     Aggregate,
     Arithmetic,
@@ -162,80 +163,56 @@ class Aggregation:
         return float(value) if abs(value) >= 1 << 63 else value
 
 
-class Aggregable:
-    """Something of a request whose values can be told of a group in one: the other half of `Expression`."""
+def reduced(given: Aggregable, function: Function) -> Aggregation:
+    """Return what a function makes of an expression's values.
 
-    operand: Operand
-    _kind: str
+    Raises:
+        InvalidInputError: it needs numbers, and they are none.
+    """
+    if function in {"sum", "mean"}:
+        _must_be_a_number(given, function)
+    # The least and the greatest are values of its own kind, and compared as those are.
+    own = getattr(given, "_value", None) if function in {"min", "max"} else None
+    name = f"{name_of(given.operand)}_{function}"
+    is_number = own is None or given.kind in {"number", "int"}
+    return Aggregation(
+        Reduce(function, given.operand), f"{given!r}.{function}()", name, own, is_number=is_number
+    )
 
-    def alias(self, name: str) -> NamedKey:
-        """Name its column, where it is a key of `group_by`."""
-        return NamedKey(OperandKey(self.operand), f"{self!r}.alias({name!r})", checked_name(name))
 
-    def count(self) -> Aggregation:
-        """How many requests have it."""
-        return self._reduce("count")
+def median_of(given: Aggregable) -> Aggregation:
+    """Return the value in the middle of an expression's values."""
+    _must_be_a_number(given, "median")
+    return Aggregation(
+        Quantile(given.operand, 0.5), f"{given!r}.median()", f"{name_of(given.operand)}_median"
+    )
 
-    def sum(self) -> Aggregation:
-        """Its sum; 0 where no request has it."""
-        self._must_be_a_number("sum")
-        return self._reduce("sum")
 
-    def mean(self) -> Aggregation:
-        """Its mean; null where no request has it."""
-        self._must_be_a_number("mean")
-        return self._reduce("mean")
+def quantile_of(given: Aggregable, q: object) -> Aggregation:
+    """Return the value below which a share of an expression's values lies."""
+    _must_be_a_number(given, "quantile")
+    q = plain_number(q)
+    if isinstance(q, bool) or not isinstance(q, int | float) or not 0 <= q <= 1:
+        raise InvalidInputError(f"{given!r}.quantile takes a share from 0 to 1, such as 0.95, got {q!r}")
+    name = f"{name_of(given.operand)}_p{q * 100:.10g}"
+    return Aggregation(Quantile(given.operand, float(q)), f"{given!r}.quantile({q!r})", name)
 
-    def min(self) -> Aggregation:
-        """The least; null where no request has it."""
-        return self._reduce("min")
 
-    def max(self) -> Aggregation:
-        """The greatest; null where no request has it."""
-        return self._reduce("max")
+def named(given: Aggregable, name: str) -> NamedKey:
+    """Return an expression as a key whose column has a name."""
+    return NamedKey(OperandKey(given.operand), f"{given!r}.alias({name!r})", checked_name(name))
 
-    def n_unique(self) -> Aggregation:
-        """How many different values there are; a missing one is none."""
-        return self._reduce("n_unique")
 
-    def median(self) -> Aggregation:
-        """The value in the middle, between two of them where there are two; null where no request has it."""
-        self._must_be_a_number("median")
-        return Aggregation(
-            Quantile(self.operand, 0.5), f"{self!r}.median()", f"{name_of(self.operand)}_median"
-        )
-
-    def quantile(self, q: float) -> Aggregation:
-        """The value below which the share `q` of its values lies, such as 0.95; null where no request has it.
-
-        Exact, and interpolated between the two values beside it, as NumPy and pandas do.
-        """
-        self._must_be_a_number("quantile")
-        q = plain_number(q)  # type: ignore[assignment]
-        if isinstance(q, bool) or not isinstance(q, int | float) or not 0 <= q <= 1:
-            raise InvalidInputError(f"{self!r}.quantile takes a share from 0 to 1, such as 0.95, got {q!r}")
-        name = f"{name_of(self.operand)}_p{q * 100:.10g}"
-        return Aggregation(Quantile(self.operand, float(q)), f"{self!r}.quantile({q!r})", name)
-
-    def _reduce(self, function: Function) -> Aggregation:
-        # The least and the greatest are values of its own kind, and compared as those are.
-        own = getattr(self, "_value", None) if function in {"min", "max"} else None
-        name = f"{name_of(self.operand)}_{function}"
-        is_number = own is None or self._kind in {"number", "int"}
-        return Aggregation(
-            Reduce(function, self.operand), f"{self!r}.{function}()", name, own, is_number=is_number
-        )
-
-    def _must_be_a_number(self, method: str) -> None:
-        if self._kind in {"number", "int"}:
-            return
-        kinds = {"time": "a moment", "id": "an id"}
-        hint = "n_unique(), min() and max() take any kind"
-        if isinstance(self.operand, MetaOperand) and self.operand.cast == "text":
-            hint = f"metadata is text: write {self!r}.as_float().{method}(…)"
-        raise InvalidInputError(
-            f"{self!r} is {kinds.get(self._kind, 'text')} and .{method} needs a number; {hint}"
-        )
+def _must_be_a_number(given: Aggregable, method: str) -> None:
+    if given.kind in {"number", "int"}:
+        return
+    kinds = {"time": "a moment", "id": "an id"}
+    hint = "n_unique(), min() and max() take any kind"
+    if isinstance(given.operand, MetaOperand) and given.operand.cast == "text":
+        hint = f"metadata is text: write {given!r}.as_float().{method}(…)"
+    raise InvalidInputError(
+        f"{given!r} is {kinds.get(given.kind, 'text')} and .{method} needs a number; {hint}"
+    )
 
 
 @dataclass(frozen=True)
@@ -293,7 +270,7 @@ def by_time(
     operand: Operand = ColumnOperand("start_time")
     shown = repr(every)
     if on is not None:
-        if not isinstance(on, Aggregable) or on._kind != "time":  # noqa: SLF001 - the other half of its kind
+        if not isinstance(on, Aggregable) or on.kind != "time":
             raise InvalidInputError(
                 f"by_time needs a moment such as col.end_time or meta('due').as_datetime(), got {on!r}"
             )

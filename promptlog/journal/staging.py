@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ def staging_folder(paths: StorePaths) -> Iterator[Path]:
     Raises:
         StoreUnwritableError: it cannot be made.
     """
-    folder = paths.staging / f"load-{secrets.token_hex(8)}"
+    folder = paths.staging / f"load-{os.urandom(8).hex()}"
     lock = FileLock(_lock_of(folder))
     try:
         paths.staging.mkdir(parents=True, exist_ok=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from pydantic_core import to_json
 
 from promptlog.journal.locks import is_still
 from promptlog.journal.reader import segment_sizes
@@ -46,7 +45,8 @@ def _describe(item: Rejected) -> bytes:
         line = {"line": item.line.decode()}
     except UnicodeDecodeError:
         line = {"line_base64": base64.b64encode(item.line).decode()}
-    return to_json({"segment": item.segment, "offset": item.offset, "reason": item.reason, **line})
+    record = {"segment": item.segment, "offset": item.offset, "reason": item.reason, **line}
+    return json.dumps(record, ensure_ascii=False).encode()
 
 
 def count_rejected(paths: StorePaths) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import threading
 from typing import TYPE_CHECKING
 
@@ -115,7 +114,7 @@ class Writer:
     def _rotate(self) -> int:
         self._let_go()
         while True:
-            path = self._folder / f"{SEGMENT_PREFIX}{secrets.token_hex(12)}{SEGMENT_SUFFIX}"
+            path = self._folder / f"{SEGMENT_PREFIX}{os.urandom(12).hex()}{SEGMENT_SUFFIX}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             try:
                 fd = os.open(path, flags, 0o666)
