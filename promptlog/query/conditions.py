@@ -56,7 +56,8 @@ class Binder:
             case nodes.And(parts):
                 return "(" + " AND ".join(self.condition(part) for part in parts) + ")" if parts else "true"
             case nodes.Or(parts):
-                return "(" + " OR ".join(self.condition(part) for part in parts) + ")" if parts else "false"
+                joined = " OR ".join(self.condition(part) for part in one_for_each_operand(parts))
+                return f"({joined})" if parts else "false"
             case nodes.Not(part):
                 return f"NOT {self.condition(part)}"
             case nodes.Comparison(left, operator, right):
@@ -130,3 +131,21 @@ class Binder:
                 return f"r.request_id IN (SELECT request_id FROM scores WHERE {where})"
             case _:
                 assert_never(operand)
+
+
+def one_for_each_operand(parts: tuple[nodes.Condition, ...]) -> list[nodes.Condition]:
+    """Return the alternatives, of which those that an operand equals this or that are one.
+
+    Each that stands in a table beside is a subquery, and DuckDB's planner takes seconds for two hundred of them.
+    """
+    values: dict[nodes.Operand, dict[nodes.Value, None]] = {}
+    left: list[nodes.Condition] = []
+    for part in parts:
+        match part:
+            case nodes.Comparison(operand, "==", value):
+                values.setdefault(operand, {})[value] = None
+            case nodes.IsIn(operand, some):
+                values.setdefault(operand, {}).update(dict.fromkeys(some))
+            case _:
+                left.append(part)
+    return [*(nodes.IsIn(operand, tuple(found)) for operand, found in values.items()), *left]

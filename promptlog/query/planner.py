@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from promptlog.database.metadata import value_hash
 from promptlog.database.schema import BY_VALUE
-from promptlog.expressions.nodes import And, Comparison, Condition, IsIn, MetaOperand
+from promptlog.expressions.nodes import And, Comparison, Condition, IsIn, MetaOperand, Or
+from promptlog.query.conditions import one_for_each_operand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -67,6 +68,9 @@ def _flat(conditions: Iterable[Condition]) -> Iterator[Condition]:
     for condition in conditions:
         if isinstance(condition, And):
             yield from _flat(condition.parts)
+        elif isinstance(condition, Or):
+            alternatives = one_for_each_operand(condition.parts)
+            yield alternatives[0] if len(alternatives) == 1 else condition
         else:
             yield condition
 

@@ -22,6 +22,10 @@ _QUESTIONS: list[tuple[tuple[Condition, ...], Callable[[Request], bool]]] = [
     ((meta("user_id") == "nobody",), lambda r: False),
     ((meta("user_id").is_in(["u1", "u2", "nobody"]),), lambda r: r.metadata["user_id"] in ("u1", "u2")),
     (
+        ((meta("user_id") == "u1") | meta("user_id").is_in(["u3"]) | (meta("user_id") == "u1"),),
+        lambda r: r.metadata["user_id"] in ("u1", "u3"),
+    ),
+    (
         (meta("user_id") == "u1", meta("region") == "eu"),
         lambda r: r.metadata["user_id"] == "u1" and r.metadata["region"] == "eu",
     ),
