@@ -61,5 +61,5 @@ def run(count: int = 1_000_000) -> list[Row]:
 def output(code: str, *arguments: str) -> list[str]:
     """Run a script in a process of its own, and return the words it prints."""
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
+        [sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.split()

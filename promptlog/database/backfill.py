@@ -13,7 +13,6 @@ import duckdb
 
 from promptlog.database.apply import not_removed
 from promptlog.database.cells import as_text, is_text
-from promptlog.database.compaction import tidy
 from promptlog.database.connection import our_errors, transaction
 from promptlog.database.metadata import Changes, compare_metadata, write_changes
 from promptlog.database.schema import BY_VALUE
@@ -331,5 +330,5 @@ def apply_chunk(store: Store, file: Path, now_us: int, *, overwrite: bool, dry_r
         with transaction(connection):
             changes = compare_metadata(connection, writes, overwrite=overwrite)
             write_changes(connection, changes)
-        tidy(connection)
+        store.tidy(connection)
         return changes

@@ -55,6 +55,7 @@ class Lease:
         self._forking = False
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._doing = ""
+        self._let_go = False  # close the connection at the end of this lease
         self._identity = (0, 0)
         self._opened = 0.0
         self._used = 0.0
@@ -100,7 +101,7 @@ class Lease:
         finally:
             self._used = time.monotonic()
             try:
-                if not self._lock.held or self._is_due():
+                if not self._lock.held or self._let_go or self._is_due():
                     self._close()
             finally:
                 if turns is self._turns:  # else this is a child that was forked inside the block
@@ -217,6 +218,7 @@ class Lease:
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
+        self._let_go = False
         try:
             if connection is not None:
                 connection.close()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from promptlog.database.apply import RECORD_TYPES, apply_records
-from promptlog.database.compaction import tidy
 from promptlog.database.connection import our_errors
 from promptlog.database.convert import METADATA_PREFIX, Fields
 from promptlog.database.merge import read_records
@@ -49,7 +48,7 @@ def apply_staged(store: Store, files: list[Path]) -> int:
             )
             connection.execute(f"CREATE OR REPLACE TEMP VIEW staged AS {parts}")
         apply_records(connection, "records" if lines else "staged")
-        tidy(connection)
+        store.tidy(connection)
     return len(taken)
 
 

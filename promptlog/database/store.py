@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     import duckdb
 
 
+#: DuckDB keeps each part of an index that was touched until the file is closed, and counts it to its limit of memory: a
+#: backfill of ten million requests would end there.
+_MOST_INDEX_BYTES = 256 * 1024 * 1024
+
+
 class Store(Lease):
     """One process's share of a store. There is one for each real path in a process: see `store_for`."""
 
@@ -84,8 +89,17 @@ class Store(Lease):
         self._unswept = True
         self._offsets.update(found.offsets)
         with our_errors(self.paths):
-            tidy(connection)
+            self.tidy(connection)
         return records, found.bytes
+
+    def tidy(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Put in order what a slice of writing leaves: the runs of metadata, and the memory of the indexes."""
+        tidy(connection)
+        row = connection.execute(
+            "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'ART_INDEX'"
+        ).fetchall()
+        if row and row[0][0] > _MOST_INDEX_BYTES:
+            self._let_go = True
 
     def pending_bytes(self) -> int:
         """Return how many bytes of journal are at most to be applied; what is known of others' work may be old."""

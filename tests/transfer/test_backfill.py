@@ -16,6 +16,7 @@ import pytest
 
 from promptlog import PromptLog, col, errors, meta, score
 from promptlog.database import backfill as sql
+from promptlog.database import store
 from tests.processes.support import Child
 from tests.samples import START, request
 
@@ -281,6 +282,16 @@ def test_many_chunks_are_one_backfill(filled: PromptLog, monkeypatch: pytest.Mon
     report = filled.backfill(rows, on="request_id")
     assert report.inserted == 9000
     assert all(len(one) == 1000 for one in kept(filled))
+
+
+def test_the_memory_of_indexes_is_let_go_between_chunks(
+    filled: PromptLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB keeps what it touched of an index until the file is closed, and a long backfill touches all of it."""
+    monkeypatch.setattr(store, "_MOST_INDEX_BYTES", -1)
+    assert filled.backfill(_USERS, on=meta("user_id")).inserted == 9
+    assert filled._store._connection is None
+    assert kept(filled) == [{"plan": "pro", "seats": "3"}, {"plan": "free"}, {}] * 3
 
 
 _BACKFILL = """
