@@ -18,6 +18,7 @@ _COLOURS = (
 )  # fmt: skip
 _GREY = "#bab0ac"
 _WIDTH, _HEIGHT = 640, 320
+_HOURS = {"hours": "%H:%M", "minutes": "%H:%M"}  # Vega's own are of twelve hours: 18:15 would read 06:15
 _ROOM_FOR_POINTS = 400  # so many in a chart are dots on a line; more are only a thicker line
 
 
@@ -83,7 +84,12 @@ def _lines(base: alt.Chart, drawing: Drawing) -> alt.Chart:
     points = alt.OverlayMarkDef(size=24) if len(drawing.rows) <= _ROOM_FOR_POINTS else False
     lines: alt.Chart = base.mark_line(strokeWidth=2, point=points).encode(
         # Vega knows UTC and the browser's own zone alone, so what the zone's clocks show is given as UTC.
-        x=alt.X("time:T", title=f"{drawing.time}{zone}", scale=alt.Scale(type="utc")),
+        x=alt.X(
+            "time:T",
+            title=f"{drawing.time}{zone}",
+            scale=alt.Scale(type="utc"),
+            axis=alt.Axis(format=_HOURS),
+        ),
         y=_y(alt.Y, drawing),
         color=colour if several else alt.value(_COLOURS[0]),
         tooltip=[alt.Tooltip("shown:N", title=f"{drawing.time}{zone}"), *_tooltips(drawing, label=several)],

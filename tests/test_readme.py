@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -21,8 +22,36 @@ COMMANDS = [
 ]
 
 
-def test_the_python_examples_run_one_after_the_other(tmp_path: Path) -> None:
-    """Pasted into one session, from an empty folder, they work, and what they build is there at the end."""
+@pytest.fixture
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the trace and the texts; where they are absent, of a few made-up lines of the same shape."""
+    given = Path(os.environ.get("PROMPTLOG_DATA") or ROOT.parent / "shared" / "data")
+    if (given / "alpaca_eval_outputs.jsonl").exists():
+        return given
+    folder = tmp_path_factory.mktemp("trace")
+    arrivals = (f"2023-11-16 18:{n // 60:02}:{n % 60:02}.6805900,{n},{n * 7 % 90}" for n in range(900))
+    lines = "\n".join(("TIMESTAMP,ContextTokens,GeneratedTokens", *arrivals))
+    (folder / "azure_llm_trace_2023_conv.csv").write_text(lines)
+    models = ("gpt-4o-mini-2024-07-18", "claude-3-5-sonnet-20240620", "Meta-Llama-3.1-8B-Instruct-Turbo")
+    texts = (
+        {"dataset": "koala", "instruction": "Hi", "output": "Hello", "generator": name} for name in models
+    )
+    (folder / "alpaca_eval_outputs.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    return folder
+
+
+def run_python(code: str, folder: Path, trace: Path) -> str:
+    """Run code in a folder and return what it prints."""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env={**os.environ, "PROMPTLOG_DATA": str(trace)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_the_python_examples_run_one_after_the_other(tmp_path: Path, trace: Path) -> None:
+    """Pasted into one session, from a folder with but the trace, they work; what they build is there at the end."""
     check = (
         "\nfound = client.requests.get(request_id)\n"
         "assert found.metadata == {'plan': 'pro', 'user_id': 'user_8'}, found\n"
@@ -30,14 +59,23 @@ def test_the_python_examples_run_one_after_the_other(tmp_path: Path) -> None:
         "assert client.requests.count() == 1003\n"
         "assert client.requests.filter(meta('user_id') == 'user_123', tag('production')).count() == 1\n"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", "\n".join(PYTHON) + check],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
+    run_python("\n".join(PYTHON) + check, tmp_path, trace)
+
+
+def test_the_answers_of_the_trace_are_those_of_the_page(tmp_path: Path, shared_data: Path) -> None:
+    """Each number that the page gives for the real hour is what its own code finds there."""
+    chapter = README.split("## An hour with a trace")[1].split("\n## ")[0]
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", chapter, re.MULTILINE | re.DOTALL))
+    code += "\nimport json; print(json.dumps([busiest, answers, costliest], default=str))"
+    (busiest,), answers, costliest = json.loads(run_python(code, tmp_path, shared_data))
+    said = (
+        f"It was {busiest['time'][11:16]} UTC: {busiest['requests']} of the 19,366 requests, "
+        f"with {busiest['output_tokens']:,} tokens"
     )
-    assert ran.returncode == 0, ran.stderr
+    rows = [f"| {row['dataset']} | {row['requests']:,} | {row['p95']:g} |" for row in answers]
+    rows += [f"| {row['user_id']} | {row['requests']} | {row['cost_usd']:.3f} |" for row in costliest]
+    assert said in chapter
+    assert re.findall(r"^\| .*\d \|$", chapter, re.MULTILINE) == rows
 
 
 def test_ten_lines_are_ten() -> None:

@@ -130,7 +130,8 @@ def _over_time(on: Console, found: Analytics) -> None:
     zone = f" ({found.time_zone})" if found.every[-1] not in "sm" else ""
     on.print()
     each = -(-len(found.over_time) // len(squeezed(found.over_time.column("requests"), _SPARKS)))
-    width = found.every if each == 1 else f"{each} times {found.every}"
+    unit = found.every.lstrip("0123456789")
+    width = f"{int(found.every.removesuffix(unit)) * each}{unit}"
     on.print(Text(f"over time{zone}, a bar is {width}", style="bold"), soft_wrap=True)
     for label, shown in (
         ("requests", lambda most: f"{most:,.0f}"),

@@ -79,7 +79,7 @@ def connect(paths: StorePaths, *, read_only: bool = False) -> duckdb.DuckDBPyCon
         connection.close()
         raise
     try:
-        connection.execute("SET enable_progress_bar = false")
+        no_progress_bar(connection)
         connection.execute("SET TimeZone = 'UTC'")
         # The default of 16 MB would checkpoint after each slice of the merge; this one makes it a fifth faster.
         connection.execute("SET checkpoint_threshold = '128MB'")
@@ -96,6 +96,12 @@ def connect(paths: StorePaths, *, read_only: bool = False) -> duckdb.DuckDBPyCon
         connection.close()
         raise
     return connection
+
+
+def no_progress_bar(connection: duckdb.DuckDBPyConnection) -> None:
+    """Turn off DuckDB's own bar. In Jupyter without ipywidgets it is off, and DuckDB refuses to be told so."""
+    with suppress(duckdb.InvalidInputException):
+        connection.execute("SET enable_progress_bar = false")
 
 
 def _attach(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from promptlog.database.connection import interruptible
+from promptlog.database.connection import interruptible, no_progress_bar
 from promptlog.database.text import as_pattern, exactly, literal
 from promptlog.errors import InvalidInputError
 from promptlog.journal.staging import spill_of
@@ -31,7 +31,7 @@ _READERS = {
 def workbench(folder: Path, memory_limit: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory for what a load does outside the store; times are UTC, what does not fit spills."""
     with interruptible(), duckdb.connect(config={"python_enable_replacements": False}) as connection:
-        connection.execute("SET enable_progress_bar = false")
+        no_progress_bar(connection)
         connection.execute(f"SET temp_directory = {literal(str(spill_of(folder)))}")
         if memory_limit:
             connection.execute(f"SET memory_limit = '{memory_limit}'")

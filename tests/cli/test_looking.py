@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,6 +37,13 @@ def test_stats(shell: Shell, ids: list[str]) -> None:
     assert ["ERROR", "1", "█" * 5, "100.0%", "$0.2500", "500", "ms"] in lines
     assert ["user_id", "3", "█" * 10] in lines
     assert not any(line[:1] == ["prompt"] for line in lines)
+
+
+def test_a_bar_says_how_wide_it_is(shell: Shell, ids: list[str]) -> None:
+    """Where there are more buckets of time than room, several are one bar, of which the width is told."""
+    buckets = len(json.loads(shell.ok("stats", "--every", "1m", "--json"))["over_time"])
+    assert buckets > 56
+    assert f"a bar is {-(-buckets // 56)}m\n" in shell.ok("stats", "--every", "1m")
 
 
 def test_stats_for_programs(shell: Shell, ids: list[str]) -> None:

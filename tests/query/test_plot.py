@@ -66,6 +66,17 @@ def test_time_alone_is_a_line(filled: PromptLog) -> None:
     assert [row["label"] for row in rows] == ["e"] * 3 + ["n"] * 3
 
 
+def test_hours_are_those_of_a_day(client: PromptLog) -> None:
+    """Six in the evening is 18:00 on the axis, as it is drawn, and not Vega's 06 PM."""
+    for minute in (15, 40):
+        start = datetime(2026, 3, 28, 18, minute, tzinfo=ZoneInfo("UTC"))
+        client.log_request(**request(request_start_time=start, request_end_time=start))
+    chart = client.requests.group_by(by_time("5m")).agg(count()).plot()
+    axis = re.findall(r">(\d\d:\d\d|\d\d [AP]M)<", vl_convert.vegalite_to_svg(chart.to_json()))
+    assert axis
+    assert all(label.startswith("18:") for label in axis)
+
+
 def test_the_first_groups_have_a_line_each_and_the_rest_one(filled: PromptLog) -> None:
     """What adds up ranks groups by its sum; the rest is in no group that is shown."""
     groups = filled.requests.group_by(by_time("1d"), meta("user.id")).agg(n=count(), cost=col.cost_usd.sum())
