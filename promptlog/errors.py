@@ -17,7 +17,7 @@ PromptLogError
 ├── MissingExtraError          (also ImportError)     a package of an extra is not installed
 └── StoreError
     ├── StoreBusyError         (also TimeoutError)
-    ├── StoreVersionError      the file was made by a newer promptlog
+    ├── StoreVersionError      the file is of a version that this promptlog cannot use
     ├── StoreDamagedError      the file cannot be opened
     └── StoreUnwritableError   (also OSError)         a full disk, a read-only folder
 ```
@@ -202,7 +202,7 @@ class StoreBusyError(StoreError, TimeoutError):
 
 
 class StoreVersionError(StoreError):
-    """The store was made by a newer promptlog."""
+    """The store was made by a newer promptlog, or by an older one and cannot be written."""
 
 
 class StoreDamagedError(StoreError):

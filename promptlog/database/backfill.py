@@ -32,6 +32,7 @@ _FEW_ROWS = 100_000  # of a source, of which the store is asked only for the req
 _MEMORY = "1GB"
 _SAMPLES = 5
 _STAGED, _TARGETS = "staged.parquet", "targets.parquet"
+_CASTS = {"id": "::UUID", "number": "::DOUBLE"}  # what texts are matched as
 
 
 @dataclass(frozen=True)
@@ -188,11 +189,10 @@ def _check_staged(
         f"CREATE VIEW staged AS FROM read_parquet({exactly(folder / _STAGED)}, file_row_number = true)"
     )
     for number, target in enumerate(targets, 1):
-        sql = {"id": "UUID", "number": "DOUBLE"}.get(target.kind)
-        if sql:
+        if cast := _CASTS.get(target.kind):
             _refuse_first(
                 connection,
-                f"on{number} IS NOT NULL AND TRY_CAST(on{number} AS {sql}) IS NULL",
+                f"on{number} IS NOT NULL AND TRY_CAST(on{number} AS {cast[2:]}) IS NULL",
                 f"column {target.column!r}: ",
                 f"on{number}",
                 "is no UUID; foreign_request_id makes one of another system's id"
@@ -208,10 +208,19 @@ def _check_staged(
             f"does not have 1 to {MAX_KEY_CHARS:,} characters",
         )
     on = ", ".join(f"on{number}" for number in range(1, len(targets) + 1))
-    doubled = "staged"
+    # Two spellings of an id, or of a number, are one target.
+    alike = "".join(
+        f", on{number}{_CASTS[target.kind]}::VARCHAR AS on{number}"
+        for number, target in enumerate(targets, 1)
+        if target.kind in _CASTS
+    )
+    connection.execute(
+        f"CREATE VIEW judged AS SELECT * {f'REPLACE ({alike[2:]})' if alike else ''} FROM staged"
+    )
+    doubled = "judged"
     if not long:  # one row for each target is the rule, and is seen without looking at the entries
         doubled = (
-            f"(FROM staged SEMI JOIN (SELECT {on} FROM staged GROUP BY ALL HAVING count(*) > 1) USING ({on}))"
+            f"(FROM judged SEMI JOIN (SELECT {on} FROM judged GROUP BY ALL HAVING count(*) > 1) USING ({on}))"
         )
     ambiguous = connection.execute(
         f"SELECT {on}, e.key, arg_min(e.value, row), arg_max(e.value, row), min(row), max(row) "
@@ -279,9 +288,9 @@ def export_targets(connection: duckdb.DuckDBPyConnection, folder: Path, targets:
 
 def match(folder: Path, targets: Sequence[Target]) -> Matched:
     """Join the staged source with the requests, and leave what is to be written in files, in the order of ids."""
-    casts = {"id": "::UUID", "number": "::DOUBLE"}
     same = " AND ".join(
-        f"s.on{number}{casts.get(target.kind, '')} = t.by{number}" for number, target in enumerate(targets, 1)
+        f"s.on{number}{_CASTS.get(target.kind, '')} = t.by{number}"
+        for number, target in enumerate(targets, 1)
     )
     with workbench(folder, _MEMORY) as connection:
         for name, file in (("staged", _STAGED), ("targets", _TARGETS)):

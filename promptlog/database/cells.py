@@ -47,8 +47,9 @@ def as_text(column: str, kind: str) -> str | None:
     if kind == "DATE":
         return f"strftime({column}, '%Y-%m-%d')"
     if kind.startswith("TIMESTAMP"):
-        zone = "Z" if kind == "TIMESTAMP WITH TIME ZONE" else ""
-        moment = f"{column}::TIMESTAMP"  # of a workbench, whose zone is UTC
+        zone = "Z" if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS") else ""
+        # Of a workbench, whose zone is UTC. Nanoseconds with a zone become microseconds only without it.
+        moment = f"{column}{'::TIMESTAMP_NS' if kind == 'TIMESTAMPTZ_NS' else ''}::TIMESTAMP"
         return (
             f"CASE WHEN epoch_us({moment}) % 1000000 = 0 THEN strftime({moment}, '%Y-%m-%dT%H:%M:%S{zone}') "
             f"ELSE strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f{zone}') END"

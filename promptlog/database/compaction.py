@@ -29,11 +29,15 @@ _Bound = dict[str, "str | int | UUID"]
 
 def tidy(connection: duckdb.DuckDBPyConnection) -> None:
     """Do one slice of what is due, if anything is."""
-    if go_on(connection) is not None:
-        return
     runs = _runs(connection)
-    if runs.get(LOOSE, 0) > LOOSE_ENTRIES:
+    joining = _is_joining(connection)
+    # A load brings more loose entries than a slice of joining moves: waiting for a long joining to end would leave
+    # millions, to be looked through and then to be sorted at once. So both go on in turns.
+    if runs.get(LOOSE, 0) > LOOSE_ENTRIES * (2 if joining else 1):
         _sort_loose(connection, runs)
+        return
+    if joining:
+        go_on(connection)
         return
     levels: dict[int, list[int]] = {}
     for run, entries in runs.items():
@@ -49,15 +53,21 @@ def count_all(connection: duckdb.DuckDBPyConnection) -> int:
     return sum(_runs(connection).values())
 
 
-def begin(connection: duckdb.DuckDBPyConnection) -> None:
-    """Begin to join all there is into one run, unless it is one; `go_on` does the rest."""
+def begin(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Begin to join all there is into one run, unless it is one; `go_on` does the rest.
+
+    Returns:
+        False where some runs are being joined already, by another process: that comes first.
+    """
+    if _is_joining(connection):
+        return False
     runs = _runs(connection)
     if runs.get(LOOSE):
         _sort_loose(connection, runs)
         runs = _runs(connection)
-    if len(runs) < 2:  # noqa: PLR2004 - one run is what compaction leaves
-        return
-    _plan_to_join(connection, list(runs), runs)
+    if len(runs) > 1:  # one run is what compaction leaves
+        _plan_to_join(connection, list(runs), runs)
+    return True
 
 
 def go_on(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -79,6 +89,10 @@ def go_on(connection: duckdb.DuckDBPyConnection) -> int | None:
     return moved
 
 
+def _is_joining(connection: duckdb.DuckDBPyConnection) -> bool:
+    return connection.execute("SELECT 1 FROM metadata_compaction LIMIT 1").fetchone() is not None
+
+
 def _runs(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
     return dict(connection.execute("SELECT run, entries FROM metadata_runs").fetchall())
 
@@ -93,9 +107,11 @@ def _level(entries: int) -> int:
 
 def _sort_loose(connection: duckdb.DuckDBPyConnection, runs: dict[int, int]) -> None:
     """Make the loose entries a run: few enough for one transaction, because this is done as soon as they are many."""
+    row = connection.execute("SELECT max(target) FROM metadata_compaction").fetchone()
+    joined = row[0] if row and row[0] is not None else LOOSE  # a run that may have no entry yet
     with transaction(connection):
         connection.execute("DELETE FROM metadata_runs WHERE run = ?", [LOOSE])
-        _move(connection, max(runs) + 1, f"run = {LOOSE}", [])
+        _move(connection, max((*runs, joined)) + 1, f"run = {LOOSE}", [])
 
 
 def _plan_to_join(connection: duckdb.DuckDBPyConnection, sources: list[int], runs: dict[int, int]) -> None:

@@ -154,6 +154,11 @@ def _prepare(paths: StorePaths, connection: duckdb.DuckDBPyConnection, *, read_o
             f"{VERSION}: pip install -U promptlog-local"
         )
     if read_only:
+        if version < VERSION:
+            raise StoreVersionError(
+                f"{paths.database} has schema version {version}, made by an older promptlog, and this user cannot "
+                f"bring it to {VERSION}: let one who may write there ask it something once"
+            )
         return
     for step in range(version + 1, VERSION + 1):
         with transaction(connection):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 #: What looks like a number is still text ("007" is a user's id), and nothing of the form is guessed.
 _CSV = f"header = true, quote = '\"', escape = '\"', parallel = false, max_line_size = {2 * MAX_LINE_BYTES})"
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
 _READERS = {
     "parquet": "read_parquet({})",
     "csv": "read_csv({}, all_varchar = true, delim = ',', " + _CSV,
@@ -53,6 +55,9 @@ def open_source(connection: duckdb.DuckDBPyConnection, source: Any, kind: str) -
         if kind == "frame":
             connection.register("source", source)
         else:
+            if kind in ("csv", "tsv"):
+                for path in source:
+                    _refuse_open_quote(path, kind)
             parts = " UNION ALL BY NAME ".join(
                 f"FROM {_READERS[kind].format(exactly(path))}" for path in source
             )
@@ -64,10 +69,37 @@ def open_source(connection: duckdb.DuckDBPyConnection, source: Any, kind: str) -
     return {row[0]: str(row[1]) for row in described}
 
 
+def _refuse_open_quote(path: Path, kind: str) -> None:
+    """Refuse a file whose last quote is never closed: DuckDB's reader of one thread leaves out all from there on.
+
+    An odd number of quotes is what such a file has, but so has one with a lone quote inside a cell (`5" disk`), which
+    is read as it is. So the file is read to its end only where the number is odd.
+    """
+    quotes = 0
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            quotes += piece.count(b'"')
+    if quotes % 2 == 0:
+        return
+    limit = csv.field_size_limit(sys.maxsize)
+    number = 0
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            for number, _ in enumerate(csv.reader(file, delimiter=_DELIMITERS[kind], strict=True)):  # noqa: B007
+                pass
+    except csv.Error as error:
+        raise InvalidInputError(
+            f"cannot read {path}: after row {number - 1} a quote is wrong: {error}"
+        ) from None
+    finally:
+        csv.field_size_limit(limit)
+
+
 def names_of(connection: duckdb.DuckDBPyConnection, source: Any, kind: str) -> list[str]:
     """Return the columns' names as the source has them: DuckDB renames one of two that differ in case alone."""
     if kind == "frame":
-        names: Iterable[object] = getattr(source, "column_names", getattr(source, "columns", ()))
+        schema = getattr(getattr(source, "schema", None), "names", ())  # of a stream of Arrow's
+        names: Iterable[object] = getattr(source, "column_names", getattr(source, "columns", schema))
         return [str(name) for name in names]
     return [name for path in source[:1] for name in _names_in(connection, path, kind)]
 
@@ -77,7 +109,7 @@ def _names_in(connection: duckdb.DuckDBPyConnection, path: Path, kind: str) -> S
         query = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({literal(as_pattern(path))})"
         return _top_names(connection.execute(query).fetchall())
     with path.open(newline="", encoding="utf-8-sig") as file:
-        return next(csv.reader(file, delimiter="\t" if kind == "tsv" else ","), [])
+        return next(csv.reader(file, delimiter=_DELIMITERS[kind]), [])
 
 
 def _top_names(nodes: list[tuple[str, int]]) -> list[str]:
@@ -96,11 +128,13 @@ def check_case(names: Iterable[str], way_out: str) -> None:
     """Refuse two names that DuckDB would not keep apart.
 
     Raises:
-        InvalidInputError: two differ in case alone; the message ends in `way_out`.
+        InvalidInputError: two are the same or differ in case alone; the message ends in `way_out`.
     """
     seen: dict[str, str] = {}
     for name in names:
         if other := seen.get(name.lower()):
+            if other == name:
+                raise InvalidInputError(f"two columns are called {name!r}; {way_out}")
             raise InvalidInputError(
                 f"columns {other!r} and {name!r} differ in case alone, which DuckDB cannot keep apart; {way_out}"
             )

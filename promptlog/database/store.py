@@ -137,10 +137,12 @@ class Store(Lease):
             StoreBusyError: another process kept the file beyond the timeout.
             StoreUnwritableError: the file can only be read, or the disk refused.
         """
-        moved = self._join_runs(on_slice)  # what was begun before
-        with self.lease("compacting") as connection, our_errors(self.paths):
-            self._may_write()
-            begin(connection)
+        moved, begun = 0, False
+        while not begun:
+            moved += self._join_runs(on_slice)  # what was begun before, or meanwhile by another process
+            with self.lease("compacting") as connection, our_errors(self.paths):
+                self._may_write()
+                begun = begin(connection)
         return moved + self._join_runs(on_slice)
 
     def _join_runs(self, on_slice: Callable[[int], object]) -> int:

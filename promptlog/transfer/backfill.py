@@ -26,7 +26,7 @@ from promptlog.journal.staging import staging_folder
 from promptlog.models.checks import check_keys
 from promptlog.models.columns import COLUMNS
 from promptlog.transfer.progress import progress_bar
-from promptlog.transfer.rows import stage_rows
+from promptlog.transfer.rows import is_missing, stage_rows, text_cells
 
 if TYPE_CHECKING:
     from promptlog.database.store import Store
@@ -91,6 +91,9 @@ def backfill(
     progress: bool | None,
 ) -> BackfillReport:
     """Do what `PromptLog.backfill` says."""
+    for name, flag in (("overwrite", overwrite), ("cast", cast), ("dry_run", dry_run)):
+        if not isinstance(flag, bool):
+            raise InvalidInputError(f"{name} is True or False, got {flag!r}")
     targets = _targets(on)
     taken = None if keys is None else check_keys(keys)
     with staging_folder(store.paths) as folder:
@@ -173,6 +176,8 @@ def _stage(
     folder: Path, source: Any, targets: Sequence[Target], keys: Sequence[str] | None, *, cast: bool
 ) -> None:
     if hasattr(source, "__arrow_c_stream__"):  # pandas, polars, Arrow and DuckDB's own all speak it
+        if hasattr(source, "dtypes") and hasattr(source, "iloc"):
+            source = _one_type_a_column(source, targets, keys, cast=cast)
         stage_columns(folder, source, "frame", targets, keys, cast=cast)
         return
     if isinstance(source, str | os.PathLike):
@@ -197,6 +202,36 @@ def _stage(
     on = [(target.column, target.kind in ("meta", "text")) for target in targets]
     long = stage_rows(lines, source, on, keys, cast=cast)
     stage_lines(folder, lines, targets, long=long)
+
+
+def _one_type_a_column(
+    frame: Any, targets: Sequence[Target], keys: Sequence[str] | None, *, cast: bool
+) -> Any:
+    """Read pandas' columns of strings and other things as dictionaries are read.
+
+    DuckDB would make text of all that stands in them, in its own way and without being told to.
+    """
+    matched = {target.column: target.kind in ("meta", "text") for target in targets}
+    is_long = {*map(str, frame.columns)} == {*matched, "key", "value"}
+    read: dict[Any, list[str | None]] = {}
+    names = list(frame.columns)
+    for name, kind in zip(names, frame.dtypes, strict=True):
+        if str(kind) != "object" or (
+            len(set(names)) < len(names)
+        ):  # a name that stands twice is refused later
+            continue
+        if keys is not None and name not in keys and name not in matched and not is_long:
+            continue
+        cells = frame[name].tolist()
+        types = {type(cell) for cell in cells if not is_missing(cell)}
+        if str in types and len(types) > 1:
+            read[name] = text_cells(cells, str(name), cast=cast or not matched.get(name, True))
+    if not read:
+        return frame
+    made = frame.copy(deep=False)
+    for name, column in read.items():
+        made[name] = column
+    return made
 
 
 def _files(given: str | os.PathLike[str]) -> list[Path]:

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from promptlog.errors import InvalidInputError
 from promptlog.identifiers import plain_number
 from promptlog.models.checks import check_keys
+from promptlog.settings import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,6 +55,11 @@ def stage_rows(
                 (name for name in (*names, *(("key", "value") if long else ())) if name not in row), None
             ):
                 raise InvalidInputError(f"row {number} has no {missing!r}; it has {', '.join(map(str, row))}")
+            if long and (more := next((name for name in row if name not in {*names, "key", "value"}), None)):
+                raise InvalidInputError(
+                    f"row {number} has {more!r} beside key and value, and the rows before have none: long form has "
+                    f"just {', '.join((*names, 'key', 'value'))}"
+                )
             values = [_cell(row, number, name, cast=cast or not is_text) for name, is_text in on]
             cells = (
                 {_key(row["key"], number): "value"}
@@ -66,7 +72,12 @@ def stage_rows(
                 if (wanted is None or key in wanted)
                 and (text := _cell(row, number, name, cast=cast)) is not None
             }
-            file.write(to_json({"on": values, "entries": entries}) + b"\n")
+            line = to_json({"on": values, "entries": entries})
+            if len(line) > MAX_LINE_BYTES:
+                raise InvalidInputError(
+                    f"row {number} has {len(line) / 1e6:,.1f} MB of text; the limit is {MAX_LINE_BYTES / 1e6:,.1f} MB"
+                )
+            file.write(line + b"\n")
     return bool(long)
 
 
@@ -82,7 +93,7 @@ def _cell(row: dict[Any, Any], number: int, name: str, *, cast: bool) -> str | N
     value = plain_number(row[name])
     if isinstance(value, str):
         text = value
-    elif value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:  # noqa: PLR0124 - NaN
+    elif is_missing(value):
         return None
     elif not cast:
         raise InvalidInputError(
@@ -103,6 +114,17 @@ def _cell(row: dict[Any, Any], number: int, name: str, *, cast: bool) -> str | N
             f"row {number}, column {name!r}: not valid Unicode text (a lone surrogate)"
         ) from None
     return text
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a cell is empty: None, NaN, or what pandas has for it."""
+    is_nan = isinstance(value, float | Decimal) and math.isnan(value)
+    return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
+
+
+def text_cells(cells: Iterable[Any], name: str, *, cast: bool) -> list[str | None]:
+    """Return the cells of a column as text, by the rule for dictionaries; the message names row and column."""
+    return [_cell({name: value}, number, name, cast=cast) for number, value in enumerate(cells)]
 
 
 def as_text(value: Any) -> str | None:

@@ -239,6 +239,14 @@ _REFUSED: list[tuple[Any, Any, dict[str, Any], str]] = [
     ([{"user_id": "u", "": "x"}], meta("user_id"), {}, "row 0"),
     ([{"user_id": "u", "p": "\ud800"}], meta("user_id"), {}, "surrogate"),
     (["u"], meta("user_id"), {}, "row 0 is of type str"),
+    ([{"user_id": "u", "p": "x" * (1 << 25)}], meta("user_id"), {}, "row 0 has 33.6 MB of text; the limit is 16.8 MB"),
+    ([{"user_id": "u", "key": "k", "value": "v"}, {"user_id": "v", "key": "k", "value": "v", "p": "x"}],
+     meta("user_id"), {}, "row 1 has 'p' beside key and value"),
+    (pd.DataFrame({"user_id": ["u", "v", "w"], "p": ["a", None, 3]}), meta("user_id"), {}, "row 2, column 'p': 3 is of type int"),
+    (pa.table([["u"], ["a"], ["b"]], ["user_id", "p", "P"]).to_reader(), meta("user_id"), {}, "differ in case alone"),
+    (pa.table([["u"], ["a"], ["b"]], ["user_id", "p", "p"]), meta("user_id"), {}, "two columns are called 'p'"),
+    ([], meta("user_id"), {"overwrite": "false OR true"}, "overwrite is True or False"),
+    ([], meta("user_id"), {"dry_run": 1}, "dry_run is True or False"),
     ("nothing.csv", meta("user_id"), {}, "no file"),
     ({"user_id": "u"}, meta("user_id"), {}, "got dict"),
     ([], [], {}, "on is empty"),
@@ -258,6 +266,45 @@ def test_what_is_wrong_is_named_and_nothing_written(
         filled.backfill(source, on=on, **more)
     assert kept(filled) == [{}] * 9
     assert not list((filled.path.parent / "store.duckdb.journal" / "staging").glob("load-*"))
+
+
+@pytest.mark.parametrize("spelt", [str.upper, lambda text: text.replace("-", "")])
+def test_two_spellings_of_an_id_are_one_target(spelt: Callable[[str], str], filled: PromptLog) -> None:
+    """What they say may not differ, and counts once where it does not."""
+    whole = filled.requests.ids()[0]
+    rows = [{"request_id": whole, "p": "a"}, {"request_id": spelt(whole), "p": "b"}]
+    with pytest.raises(errors.InvalidInputError, match="rows 0 and 1 both give 'p'"):
+        filled.backfill(rows, on="request_id")
+    with pytest.raises(errors.InvalidInputError, match=r"both give 'p' to prompt_version '1\.0'"):
+        filled.backfill([{"prompt_version": v, "p": v} for v in ("1", "1.0")], on=col.prompt_version)
+    assert filled.backfill([{**row, "p": "a"} for row in rows], on="request_id").inserted == 1
+
+
+def test_a_column_of_strings_and_other_things_is_read_as_dictionaries_are(filled: PromptLog) -> None:
+    """Cast says the same of a cell, however many of another type stand before it."""
+    users = [f"x{number}" for number in range(3000)] + ["u0", "u1", "u2"]
+    cells = ["text"] * 3000 + [True, 2.0, None]
+    filled.backfill(pd.DataFrame({"user_id": users, "p": cells}), on=meta("user_id"), cast=True)
+    assert [one.get("p") for one in kept(filled)[:3]] == ["true", "2", None]
+
+
+@pytest.mark.parametrize("rows", [2, 60_000])
+def test_a_quote_that_is_never_closed_loses_no_row(rows: int, filled: PromptLog, tmp_path: Path) -> None:
+    """It is refused. A lone quote inside a cell is the cell's."""
+    path = tmp_path / "open.csv"
+    path.write_text("user_id,p\n" + "x,y\n" * rows + 'u0,"a\n' + "u1,b\n" * 3)
+    with pytest.raises(errors.InvalidInputError, match=r"open\.csv: after row"):
+        filled.backfill(path, on=meta("user_id"))
+    path.write_text('user_id,p\nu0,5" disk\n')
+    filled.backfill(path, on=meta("user_id"))
+    assert kept(filled)[0] == {"p": '5" disk'}
+
+
+def test_nanoseconds_with_a_zone(filled: PromptLog) -> None:
+    """As Parquet of pandas' has them: to the microsecond, in UTC."""
+    moments = pa.array([1_500_000_000, None], pa.timestamp("ns", "Europe/Berlin"))
+    filled.backfill(pa.table([["u0", "u1"], moments], ["user_id", "t"]), on=meta("user_id"), cast=True)
+    assert [one.get("t") for one in kept(filled)[:2]] == ["1970-01-01T00:00:01.500000Z", None]
 
 
 def test_rows_that_say_the_same_are_no_contradiction(filled: PromptLog) -> None:
