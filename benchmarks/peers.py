@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _COUNT = 100_000
 _FEW = int(os.environ.get("PROMPTLOG_PEER_REQUESTS", "2000"))
+_LONG = 10_000  # requests of which MLflow and Phoenix are loaded with but once
 _PAGE = 20
 
 
@@ -92,7 +93,7 @@ class Sides:
     # -- the work ----------------------------------------------------------------------------------------------
 
     def _load(self) -> tuple[float, float, float]:
-        """Time three loads of each into stores of their own; the last ones stay."""
+        """Time loads of each into stores of their own; the last ones stay."""
 
         def into(kind: type[Rival]) -> Callable[[], float]:
             def work() -> float:
@@ -108,7 +109,8 @@ class Sides:
             return work
 
         ours, theirs = self._kinds
-        return paired(into(ours), into(theirs), 3)
+        rounds = 1 if theirs is not Sqlite and len(self._given) > _LONG else 3
+        return paired(into(ours), into(theirs), rounds)
 
     def _asked(self, ask: Callable[[Rival, str], object], rounds: int) -> tuple[float, float, float]:
         """Time a question about one user after the other, the same ones on both sides."""
