@@ -13,6 +13,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from benchmarks.harness import Row, quantile
+from benchmarks.rivals.mlflow import Mlflow, open_mlflow
 from benchmarks.workload import two_kilobytes
 from promptlog import PromptLog
 from promptlog.models.build import request_record
@@ -108,15 +109,11 @@ def run() -> list[Row]:
 
 def _mlflow(rows: list[dict[str, Any]], p50_us: float) -> list[Row]:
     """MLflow, each trace written when the call returns; left out where it is not installed."""
-    try:
-        import mlflow
-    except ImportError:
+    if not Mlflow.installed():
         return []
-    os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
     times = []
     with tempfile.TemporaryDirectory() as name:
-        mlflow.set_tracking_uri(f"sqlite:///{name}/mlflow.db")
-        mlflow.set_experiment("bench")
+        mlflow = open_mlflow(Path(name))
         for row in rows[:60]:
             start = time.perf_counter()
             with mlflow.start_span(name="chat", span_type="CHAT_MODEL") as span:
