@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from pydantic_core import from_json
 
 from promptlog.database.backfill import (
     Target,
@@ -25,6 +23,7 @@ from promptlog.expressions.nodes import ColumnOperand, MetaOperand
 from promptlog.journal.staging import staging_folder
 from promptlog.models.checks import check_keys
 from promptlog.models.columns import COLUMNS
+from promptlog.transfer.files import KNOWN_FILES, LINE_FILES, TABLE_FILES, read_lines
 from promptlog.transfer.progress import progress_bar
 from promptlog.transfer.rows import is_missing, stage_rows, text_cells
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from promptlog.database.store import Store
     from promptlog.journal.writer import Writer
 
-_TABLE_FILES = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv"}
-_LINE_FILES = {".jsonl", ".ndjson", ".json"}
 _MATCHABLE = {name for name, column in COLUMNS.items() if column.kind != "time"} - {
     "input", "output", "input_text", "output_text", "parameters", "input_variables",
 }  # fmt: skip
@@ -183,16 +180,15 @@ def _stage(
     if isinstance(source, str | os.PathLike):
         paths = _files(source)
         endings = {path.suffix.lower() for path in paths}
-        kinds = {_TABLE_FILES.get(ending) for ending in endings}
+        kinds = {TABLE_FILES.get(ending) for ending in endings}
         if len(kinds) == 1 and None not in kinds:
             stage_columns(folder, paths, kinds.pop() or "", targets, keys, cast=cast)
             return
-        if not endings <= _LINE_FILES:
-            known = ", ".join((*_TABLE_FILES, *sorted(_LINE_FILES)))
+        if not endings <= LINE_FILES:
             raise InvalidInputError(
-                f"cannot tell what {str(source)!r} holds; files end in {known}, and all of a pattern's alike"
+                f"cannot tell what {str(source)!r} holds; files end in {KNOWN_FILES}, and all of a pattern's alike"
             )
-        source = _lines(paths)
+        source = (row for path in paths for row in read_lines(path))
     if not isinstance(source, Iterable) or isinstance(source, dict | bytes):
         raise InvalidInputError(
             f"backfill takes a data frame, an Arrow table, a path or pattern, or an iterable of dicts, got "
@@ -242,16 +238,3 @@ def _files(given: str | os.PathLike[str]) -> list[Path]:
     if not found:
         raise InvalidInputError(f"there is no file {str(path)!r}, and none that matches it as a pattern")
     return found
-
-
-def _lines(paths: Iterable[Path]) -> Iterator[Any]:
-    for path in paths:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    try:
-                        yield from_json(line)
-                    except ValueError as error:
-                        raise InvalidInputError(
-                            f"line {number} of {str(path)!r} is not JSON: {error}"
-                        ) from None

@@ -7,11 +7,9 @@ other, each in a transaction of well below a second, so that nobody waits for a 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from pydantic_core import from_json
 
 from promptlog.database.load import apply_staged, stage_table
 from promptlog.errors import InvalidInputError
@@ -19,14 +17,12 @@ from promptlog.journal.staging import staging_folder
 from promptlog.models.build import request_record
 from promptlog.models.encode import encode
 from promptlog.settings import SLICE_BYTES
+from promptlog.transfer.files import KNOWN_FILES, LINE_FILES, TABLE_FILES, read_lines
 from promptlog.transfer.progress import progress_bar
 
 if TYPE_CHECKING:
     from promptlog.database.store import Store
     from promptlog.journal.writer import Writer
-
-_TABLE_FILES = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv"}
-_LINE_FILES = {".jsonl", ".ndjson", ".json"}
 
 
 def load(store: Store, writer: Writer, records: Any, *, progress: bool | None = None) -> int:
@@ -48,12 +44,11 @@ def _stage(folder: Path, writer: Writer, records: Any, *, progress: bool | None)
         ending = path.suffix.lower()
         if not path.is_file():
             raise InvalidInputError(f"there is no file {str(path)!r}")
-        if ending in _TABLE_FILES:
-            return stage_table(folder, path, _TABLE_FILES[ending], writer.now_us())
-        if ending in _LINE_FILES:
-            return _stage_records(folder, writer, _read_lines(path), progress=progress)
-        known = ", ".join((*_TABLE_FILES, *sorted(_LINE_FILES)))
-        raise InvalidInputError(f"cannot tell what {str(path)!r} holds; files end in {known}")
+        if ending in TABLE_FILES:
+            return stage_table(folder, path, TABLE_FILES[ending], writer.now_us())
+        if ending in LINE_FILES:
+            return _stage_records(folder, writer, read_lines(path), progress=progress)
+        raise InvalidInputError(f"cannot tell what {str(path)!r} holds; files end in {KNOWN_FILES}")
     if hasattr(records, "__arrow_c_stream__"):  # pandas, polars, Arrow and DuckDB's own all speak it
         return stage_table(folder, records, "frame", writer.now_us())
     if not isinstance(records, Iterable) or isinstance(records, dict | bytes):
@@ -61,16 +56,6 @@ def _stage(folder: Path, writer: Writer, records: Any, *, progress: bool | None)
             f"log_many takes an iterable of dicts, a data frame, an Arrow table or a path, got {type(records).__name__}"
         )
     return _stage_records(folder, writer, records, progress=progress)
-
-
-def _read_lines(path: Path) -> Iterator[Any]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                try:
-                    yield from_json(line)
-                except ValueError as error:
-                    raise InvalidInputError(f"line {number} of {str(path)!r} is not JSON: {error}") from None
 
 
 def _stage_records(folder: Path, writer: Writer, records: Iterable[Any], *, progress: bool | None) -> int:
