@@ -273,6 +273,10 @@ def test_frames_have_fitting_types(filled: PromptLog) -> None:
         (lambda _: share().filter(tag("a")), "cannot be filtered"),
         (lambda _: count(col.model), "takes a condition on requests"),  # type: ignore[arg-type]
         (lambda _: count().alias(""), "not empty"),
+        (lambda _: count().alias("\ud800"), "not valid Unicode"),
+        (lambda requests: requests.agg(n=count()).limit(1 << 63), "0 or more"),
+        (lambda requests: requests.limit(1 << 63), "0 or more"),
+        (lambda requests: requests.analytics(top=1 << 63), "1 or more"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_at_once(client: PromptLog, wrong: object, said: str) -> None:
