@@ -101,6 +101,8 @@ def stage_columns(
             ]
             _write_staged(connection, folder, matched_by, entries)
             _check_staged(connection, folder, targets, long=long)
+        except (duckdb.OutOfMemoryException, duckdb.IOException):  # the workbench says it
+            raise
         except duckdb.Error as error:
             raise InvalidInputError(f"cannot read the source: {error}") from error
 

@@ -11,7 +11,7 @@ import duckdb
 
 from promptlog.database.connection import interruptible, no_progress_bar
 from promptlog.database.text import as_pattern, exactly, literal
-from promptlog.errors import InvalidInputError
+from promptlog.errors import InvalidInputError, StoreUnwritableError
 from promptlog.journal.staging import spill_of
 from promptlog.settings import MAX_LINE_BYTES
 
@@ -31,13 +31,25 @@ _READERS = {
 
 @contextmanager
 def workbench(folder: Path, memory_limit: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory for what a load does outside the store; times are UTC, what does not fit spills."""
+    """A database in memory for what a load does outside the store; what does not fit spills.
+
+    Raises:
+        InvalidInputError: so much belongs together, of long texts, that it fits and spills nowhere.
+        StoreUnwritableError: the disk is full.
+    """
     with interruptible(), duckdb.connect(config={"python_enable_replacements": False}) as connection:
         no_progress_bar(connection)
         connection.execute(f"SET temp_directory = {literal(str(spill_of(folder)))}")
         if memory_limit:
             connection.execute(f"SET memory_limit = '{memory_limit}'")
-        yield connection
+        try:
+            yield connection
+        except duckdb.OutOfMemoryException as error:
+            raise InvalidInputError(
+                f"the source's texts are too long for {memory_limit or 'the memory'} at once; give it in several parts"
+            ) from error
+        except duckdb.IOException as error:
+            raise StoreUnwritableError(f"{folder}: {str(error).splitlines()[0]}") from error
 
 
 def open_source(connection: duckdb.DuckDBPyConnection, source: Any, kind: str) -> dict[str, str]:

@@ -256,7 +256,7 @@ def by_time(
     """Group by spans of time, each named by its beginning in a column `time`.
 
     Args:
-        every: "15m", "1h", "1d", "1w" (from Monday), "1mo", "1q", "1y". Seconds, minutes and hours must divide a day.
+        every: "15m", "1h", "1d", "1w" (from Monday), "1mo", "1q", "1y". Seconds and minutes must divide an hour, hours a day.
         on: the moment that counts, else `col.start_time`; `meta("due").as_datetime()` does too.
         time_zone: whose days they are, such as "Europe/Berlin". A day is a day of its calendar, of 23 or 25 hours
             where clocks change.
@@ -346,4 +346,10 @@ def checked_name(name: object) -> str:
     """Return the name of a column of the answer."""
     if not isinstance(name, str) or not name:
         raise InvalidInputError(f"a column's name is a text that is not empty, got {name!r}")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            f"the column's name {name!r} is not valid Unicode text (a lone surrogate)"
+        ) from None
     return name

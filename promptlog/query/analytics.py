@@ -52,7 +52,7 @@ def analyse(
         roughly_s(every)
     if cost_by is not None:
         meta(cost_by)  # refuses what is no key
-    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+    if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top < 1 << 63:
         raise InvalidInputError(f"top takes a number of rows, 1 or more, got {top!r}")
     with store.ask("analysing requests") as connection, _source(connection, requests) as source:
         # One lease: nobody writes between these statements, so that all tell of the same requests.

@@ -112,17 +112,18 @@ def _from(first: datetime, every: str, zone: ZoneInfo) -> Iterator[datetime]:
 
 
 def _days(begin: date, width: int, unit: str) -> Iterator[date]:
-    """Give the days on which buckets begin, from one at or before `begin` on, to the end of the calendar."""
+    """Give the days on which buckets begin, from one at or before `begin` on, within the calendar: years 1 to 9999."""
     for number in count():
         try:
             if unit == "y":
                 yield date(begin.year // width * width + number * width or 1, 1, 1)
             elif unit == "mo":
-                months = (begin.year * 12 + begin.month - 1) // width * width + number * width
+                months = (begin.year * 12 + begin.month - 1) // width * width + number * width or 12
                 yield date(months // 12, months % 12 + 1, 1)
             else:
                 days = width * 7 if unit == "w" else width
-                yield date.fromordinal(_MONDAY + ((begin.toordinal() - _MONDAY) // days + number) * days)
+                day = _MONDAY + ((begin.toordinal() - _MONDAY) // days + number) * days
+                yield date.fromordinal(max(day, 1) if number == 0 else day)
         except (ValueError, OverflowError):  # after 9999
             return
 

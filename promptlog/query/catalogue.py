@@ -187,5 +187,7 @@ def check_limit(limit: object) -> None:
     Raises:
         InvalidInputError: it is neither None nor a whole number from 0 on.
     """
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+    if limit is not None and (
+        isinstance(limit, bool) or not isinstance(limit, int) or not 0 <= limit < 1 << 63
+    ):
         raise InvalidInputError(f"limit takes a number of rows, 0 or more, or None for all, got {limit!r}")

@@ -15,9 +15,9 @@ from promptlog.identifiers import LATEST_US
 from promptlog.models.columns import COLUMNS
 from promptlog.query.texts import blueprint_has_part, has_part, text_column
 
-_ALIASES = {"requests": "r", "request_prompts": "p", "request_groups": "g"}
+ALIASES = {"requests": "r", "request_prompts": "p", "request_groups": "g"}
 _JSON = {"input", "output", "parameters", "input_variables"}
-_SQL_OPERATORS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+SQL_OPERATORS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 #: What `as_float` and its like read; DuckDB's own casts take more ("1_0", "1.5" as an integer) and round.
 CASTS = {
@@ -35,7 +35,7 @@ def column_sql(name: str) -> str:
     column = COLUMNS[name]
     if name in {"input_text", "output_text"}:
         return text_column(f"r.{name.removesuffix('_text')}")
-    return f"{_ALIASES[column.table]}.{name}" + ("::VARCHAR" if name in _JSON else "")
+    return f"{ALIASES[column.table]}.{name}" + ("::VARCHAR" if name in _JSON else "")
 
 
 class Binder:
@@ -63,7 +63,7 @@ class Binder:
             case nodes.Comparison(left, operator, right):
                 return self._where(
                     left,
-                    lambda sql: f"{sql} {_SQL_OPERATORS[operator]} {self._value(left, right)}",
+                    lambda sql: f"{sql} {SQL_OPERATORS[operator]} {self._value(left, right)}",
                     equal_to=(right,) if operator == "==" else (),
                 )
             case nodes.IsIn(left, values):

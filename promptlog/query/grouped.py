@@ -15,8 +15,8 @@ from promptlog.expressions import aggregates as agg
 from promptlog.expressions.nodes import And, ColumnOperand, Condition, Exists, MetaOperand, Operand
 from promptlog.models.columns import COLUMNS
 from promptlog.query import spans
-from promptlog.query.conditions import CASTS, Binder, column_sql
-from promptlog.query.question import Question, ids_sql, where_sql
+from promptlog.query.conditions import CASTS, SQL_OPERATORS, Binder, column_sql
+from promptlog.query.question import Question, beside_tables, ids_sql, where_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _WHOLE = {"input_tokens", "output_tokens", "prompt_version", "group_id"}
 _STATUS = ColumnOperand("status")
 _FUNCTIONS = {"mean": "avg", "min": "min", "max": "max"}
-_OPERATORS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-_JOINS = {"request_prompts": "p", "request_groups": "g"}
 
 NONE = "(none)"  # the label of what has no value
 BETWEEN = " \u00b7 "
@@ -232,7 +230,7 @@ class Compiler:
                 kind = _told_kind(left)
                 value = f"make_timestamp({value}::BIGINT)" if kind == "time" else value
                 value = f"{value}::UUID" if kind == "id" else value
-                return f"coalesce({self._columns[left]} {_OPERATORS[operator]} {value}, false)"
+                return f"coalesce({self._columns[left]} {SQL_OPERATORS[operator]} {value}, false)"
             case agg.AllOf(parts):
                 return "(" + " AND ".join(self._having(part) for part in parts) + ")"
             case agg.AnyOf(parts):
@@ -255,7 +253,7 @@ class _Joins:
     """The tables beside the requests that a question reads, each joined once."""
 
     def __init__(self) -> None:
-        self._beside: dict[str, str] = {}
+        self._beside = set[str]()
         self.joined: dict[Operand, str] = {}  # the alias of what has a `value`
         self._tags = False
 
@@ -264,7 +262,7 @@ class _Joins:
         if isinstance(operand, ColumnOperand):
             table = COLUMNS[operand.name].table
             if table != "requests":
-                self._beside[table] = _JOINS[table]
+                self._beside.add(table)
             return column_sql(operand.name)
         alias = self.joined.setdefault(operand, f"o{len(self.joined)}")
         if isinstance(operand, MetaOperand) and operand.cast == "datetime":
@@ -278,7 +276,7 @@ class _Joins:
 
     def text(self, binder: Binder) -> str:
         """Return the joins."""
-        text = _beside(self._beside)
+        text = beside_tables(self._beside)
         for operand, alias in self.joined.items():
             if isinstance(operand, MetaOperand):
                 rows = f"SELECT request_id, {CASTS[operand.cast]} AS value FROM {BY_VALUE} WHERE key = "
@@ -304,12 +302,6 @@ def _where(question: Question, binder: Binder, joined: Mapping[Operand, str] | N
                     rest.append(part)
         return " AND ".join([*there, where_sql(replace(question, conditions=tuple(rest)), binder)])
     return f"r.request_id IN ({ids_sql(question, binder)})"
-
-
-def _beside(tables: dict[str, str]) -> str:
-    return "".join(
-        f" LEFT JOIN {table} {alias} ON {alias}.request_id = r.request_id" for table, alias in tables.items()
-    )
 
 
 def _sum_type(operand: Operand) -> str:

@@ -104,7 +104,7 @@ class Groups(Result):
 
     def limit(self, n: int) -> Groups:
         """Keep the first `n` groups of the order."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n < 1 << 63:
             raise InvalidInputError(f"limit takes a number of groups, 0 or more, got {n!r}")
         return self._with(limit=n)
 

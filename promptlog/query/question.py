@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from promptlog.database.schema import BY_VALUE
+from promptlog.database.text import quoted
 from promptlog.expressions.nodes import And, Condition
 from promptlog.models.columns import COLUMNS, FRAME_COLUMNS
-from promptlog.query.conditions import Binder, column_sql
+from promptlog.query.conditions import ALIASES, Binder, column_sql
 from promptlog.query.planner import FEW, among, narrow
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _picked(question: Question, binder: Binder) -> str:
     """SQL for the ids of the requests asked for, in order."""
     where = where_sql(question, binder)
     names = {name for name, _ in question.order}
-    beside = _beside_tables({COLUMNS[name].table for name in names})
+    beside = beside_tables({COLUMNS[name].table for name in names})
     limit = f" LIMIT {question.limit}" if question.limit is not None else ""
     return f"SELECT r.request_id FROM requests r{beside} WHERE {where} ORDER BY {', '.join(_order(question.order))}{limit}"
 
@@ -102,17 +103,17 @@ def _order(order: tuple[tuple[str, bool], ...]) -> list[str]:
 
 
 def _beside(question: Question) -> str:
-    return _beside_tables(
+    return beside_tables(
         {COLUMNS[name].table for name in (*question.columns, *(name for name, _ in question.order))}
     )
 
 
-def _beside_tables(tables: set[str]) -> str:
-    joins = {"request_prompts": "p", "request_groups": "g"}
+def beside_tables(tables: set[str]) -> str:
+    """SQL that joins those of the tables that have one row a request beside `requests` itself."""
     return "".join(
         f" LEFT JOIN {table} {alias} ON {alias}.request_id = r.request_id"
-        for table, alias in joins.items()
-        if table in tables
+        for table, alias in ALIASES.items()
+        if table in tables and table != "requests"
     )
 
 
@@ -133,10 +134,6 @@ def _framed(name: str, *, zoned: bool) -> str:
     return f"({sql} AT TIME ZONE 'UTC')" if zoned and COLUMNS[name].kind == "time" else sql
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def as_sql(question: Question, *, zoned: bool) -> tuple[str, Values]:
     """Return the statement that answers a question, and its values."""
     binder = Binder()
@@ -149,7 +146,7 @@ def as_sql(question: Question, *, zoned: bool) -> tuple[str, Values]:
     names = _Names(question)
     for number, key in enumerate(question.metadata):
         name = names.free(key, "metadata.")
-        shown.append(f"m{number}.value AS {_quoted(name)}")
+        shown.append(f"m{number}.value AS {quoted(name)}")
         joins += (
             f" LEFT JOIN (SELECT request_id, value FROM {BY_VALUE} WHERE key = {binder.bind(key)} "
             f"AND request_id IN (SELECT request_id FROM picked)) m{number} ON m{number}.request_id = r.request_id"
@@ -161,7 +158,7 @@ def as_sql(question: Question, *, zoned: bool) -> tuple[str, Values]:
         shown.append("coalesce(t.gathered, []) AS tags")
         joins += joined("tags", "t", "list(tag ORDER BY tag)")
     for number, score_name in enumerate(question.scores):
-        shown.append(f"s{number}.score AS {_quoted(names.free(f'score.{score_name}', 'score.'))}")
+        shown.append(f"s{number}.score AS {quoted(names.free(f'score.{score_name}', 'score.'))}")
         joins += (
             f" LEFT JOIN (SELECT request_id, score FROM scores WHERE name = {binder.bind(score_name)}) s{number} "
             f"ON s{number}.request_id = r.request_id"

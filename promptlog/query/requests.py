@@ -109,7 +109,7 @@ class Requests(Result):
 
     def limit(self, n: int) -> Requests:
         """Keep the first `n` requests of the order."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n < 1 << 63:
             raise InvalidInputError(f"limit takes a number of requests, 0 or more, got {n!r}")
         return self._with(limit=n)
 

@@ -65,8 +65,10 @@ def filling(key: TimeKey, zeros: list[str], groups: list[str], time: str) -> str
     return (
         f", others AS MATERIALIZED ({every_other})"
         f", ends AS (SELECT epoch_us(min({time})) AS low, epoch_us(max({time})) AS high FROM grouped)"
-        f", moments AS (SELECT unnest(range(low, CASE WHEN (SELECT count(*) FROM others) * ((high - low) // {length}) "
-        f"> {MOST_FILLED} THEN error({too_many}) ELSE high + 1 END, {step})) AS us FROM ends)"
+        # The last begins at no whole number of steps after the first, where clocks change between them.
+        f", moments AS (SELECT unnest(list_append(range(low, CASE WHEN (SELECT count(*) FROM others) * ((high - low) // {length}) "
+        f"> {MOST_FILLED} THEN error({too_many}) ELSE high END, {step}), high)) AS us FROM ends "
+        f"WHERE low IS NOT NULL)"
         f", spans AS (SELECT DISTINCT {start(key, 'span')} AS {time} FROM "
         f"(SELECT DISTINCT {bucket(key, moment)} AS span FROM moments))"
         f", filled AS (SELECT * FROM grouped UNION ALL SELECT {', '.join([columns, *zeros])} "

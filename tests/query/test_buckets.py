@@ -90,6 +90,15 @@ def test_one_request_in_a_far_year_does_not_make_millions() -> None:
         edges(first, last, "1h", ZoneInfo("UTC"))
 
 
+@pytest.mark.parametrize("every", ["99999mo", "9999y", "999999d", "99999w"])
+def test_widths_beyond_the_calendar_are_one_bucket(every: str) -> None:
+    """It begins where the calendar does, if not before the first request."""
+    first = datetime(1970, 1, 1, 12, tzinfo=UTC)
+    begins = edges(first, first + timedelta(days=1), every, ZoneInfo("UTC"))[1]
+    assert begins
+    assert begins[0] <= first
+
+
 @pytest.mark.parametrize("every", ["", "1", "h", "0h", "7h", "1.5h", "-1d", "1 d", "1D", 60])
 def test_widths_that_mean_nothing_are_refused(every: object) -> None:
     """At once, with what would do."""

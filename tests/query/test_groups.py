@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -136,6 +136,17 @@ def test_each_group_has_each_span(filled: PromptLog) -> None:
     sparse = filled.requests.group_by(by_time("1d", fill=False), col.model).agg(count())
     assert sparse.count() == 6
     assert groups.having(count() > 0).count() == 4
+
+
+@pytest.mark.parametrize("day", [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])
+def test_the_last_span_after_a_change_of_clocks_is_there_for_all(day: datetime, client: PromptLog) -> None:
+    """A day of 23 or 25 hours puts the days after it off the steps of the days before."""
+    for model, moment in (("a", day), ("b", day + timedelta(days=2))):
+        client.log_request(**request(model=model, request_start_time=moment, request_end_time=moment))
+    found = client.requests.group_by(col.model, by_time("1d", time_zone="Europe/Berlin")).agg(n=count())
+    assert [(row["model"], row["n"]) for row in found.dicts()] == [
+        ("a", 1), ("a", 0), ("a", 0), ("b", 0), ("b", 0), ("b", 1),
+    ]  # fmt: skip
 
 
 def test_too_many_spans_are_refused(filled: PromptLog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,6 +284,10 @@ def test_frames_have_fitting_types(filled: PromptLog) -> None:
         (lambda _: share().filter(tag("a")), "cannot be filtered"),
         (lambda _: count(col.model), "takes a condition on requests"),  # type: ignore[arg-type]
         (lambda _: count().alias(""), "not empty"),
+        (lambda _: count().alias("\ud800"), "not valid Unicode"),
+        (lambda requests: requests.agg(n=count()).limit(1 << 63), "0 or more"),
+        (lambda requests: requests.limit(1 << 63), "0 or more"),
+        (lambda requests: requests.analytics(top=1 << 63), "1 or more"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_at_once(client: PromptLog, wrong: object, said: str) -> None:

@@ -307,6 +307,19 @@ def test_nanoseconds_with_a_zone(filled: PromptLog) -> None:
     assert [one.get("t") for one in kept(filled)[:2]] == ["1970-01-01T00:00:01.500000Z", None]
 
 
+@pytest.mark.parametrize("source", ["dicts", "polars"])
+def test_texts_too_long_for_memory_are_refused_in_our_words(
+    source: str, filled: PromptLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written, nothing is left."""
+    monkeypatch.setattr(sql, "_MEMORY", "15MB")
+    rows = [{"user_id": f"u{number}", "p": str(number) * 100_000} for number in range(300)]
+    with pytest.raises(errors.InvalidInputError, match="too long for 15MB at once; give it in several parts"):
+        filled.backfill(SOURCES[source](rows, tmp_path), on=meta("user_id"))
+    assert kept(filled) == [{}] * 9
+    assert not list((filled.path.parent / "store.duckdb.journal" / "staging").glob("load-*"))
+
+
 def test_rows_that_say_the_same_are_no_contradiction(filled: PromptLog) -> None:
     """Nor are rows that give one target different keys."""
     rows = [{"user_id": "u0", "p": "a", "q": None}, {"user_id": "u0", "p": "a", "q": "b"}]
