@@ -148,4 +148,4 @@ def _sift(
 
 
 def _stage(staged: Path, lines: list[_Line]) -> None:
-    staged.write_bytes(b"".join(line.line + b"\n" for line in lines))
+    staged.write_bytes(b"\n" + b"".join(line.line + b"\n" for line in lines))  # as `Slice.write_to` does

@@ -44,6 +44,9 @@ class Slice:
             OSError: not all of them; a raw write to a disk that is nearly full would only return a smaller number.
         """
         with path.open("wb") as file:
+            file.write(
+                b"\n"
+            )  # a byte order mark is refused in any line but a file's first, where it is passed over
             for chunk in self.chunks:
                 file.write(chunk.data)
 

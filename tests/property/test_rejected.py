@@ -147,6 +147,18 @@ _doubtful = _one_of(
 )
 
 
+def test_a_line_with_a_byte_order_mark_is_bad_wherever_it_stands(bench: Bench) -> None:
+    """DuckDB passes over one that begins a file, and refuses any other."""
+    marked = b"\xef\xbb\xbf" + _json(_WHOLE) + b"\n"
+    good = lines_of([{**_TRACK, "metadata": {"a": "b"}}])
+    for lines in (marked + good, good + marked, marked):
+        bench.empty()
+        bench.append(bench.new_segment(), lines)
+        bench.merge()
+        assert not bench.contents()["requests"]
+        assert len(bench.rejected()) == 1
+
+
 @settings(max_examples=25)
 @given(line=_doubtful, neighbour=bad_lines)
 def test_a_line_is_judged_alone(bench: Bench, line: bytes, neighbour: bytes) -> None:
