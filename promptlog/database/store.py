@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: DuckDB keeps each part of an index that was touched until the file is closed, and counts it to its limit of memory: a
 #: backfill of ten million requests would end there.
-_MOST_INDEX_BYTES = 256 * 1024 * 1024
+_MOST_INDEX_BYTES = 600 * 1024 * 1024
 
 
 class Store(Lease):
