@@ -114,7 +114,8 @@ def _y(channel: Any, drawing: Drawing) -> Any:
     import altair as alt
 
     measure = drawing.measures[drawing.shown]
-    axis = alt.Axis(format=".0%" if "%" in measure.format else "$~s" if "$" in measure.format else "~s")
+    # No prefixes of units: of 0.18 dollars they would make "$180m".
+    axis = alt.Axis(format=".0%" if "%" in measure.format else "$,.6~r" if "$" in measure.format else ",.6~r")
     return channel(f"v{drawing.shown}:Q", title=measure.name, axis=axis)
 
 

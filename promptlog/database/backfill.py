@@ -85,7 +85,7 @@ def stage_columns(
         if missing := next((name for name in on if name not in types), None):
             raise InvalidInputError(
                 f"the source has no column {missing!r} to match by; it has {', '.join(types)}. "
-                f"on={{{next(iter(types))!r}: …}} names another column"
+                f"on={{{next(iter(types))!r}: …}}, in the shell --on {targets[on.index(missing)].name}=COLUMN, names another"
             )
         long = set(types) == {*on, "key", "value"}
         try:

@@ -68,7 +68,8 @@ class BackfillReport:
             shown = "; ".join(
                 ", ".join(f"{name} {value!r}" for name, value in row.items()) for row in self.sample
             )
-            missing = f"\n{self.unmatched:,} rows match no request, such as {shown}"
+            rows = "row matches" if self.unmatched == 1 else "rows match"
+            missing = f"\n{self.unmatched:,} {rows} no request, such as {shown}"
         return (
             f"{self.rows:,} rows read, {self.matched:,} of them match {self.requests:,} requests\n"
             f"{self.inserted:,} values {would}inserted, {self.replaced:,} {would}replaced, {self.unchanged:,} unchanged{missing}"

@@ -147,9 +147,11 @@ def test_backfill(shell: Shell, tmp_path: Path) -> None:
     shown = shell.ok("backfill", str(file), "--on", "user_id=customer")
     assert shown == (
         "2 rows read, 1 of them match 2 requests\n2 values inserted, 0 replaced, 0 unchanged\n"
-        "1 rows match no request, such as customer 'u3'\n"
+        "1 row matches no request, such as customer 'u3'\n"
     )
     assert [row["metadata"].get("plan") for row in shell.rows("list")] == ["pro", None, "pro"]
     (report,) = shell.rows("backfill", str(file), "--on", "meta.user_id=customer", "--keep")
     assert (report["matched"], report["unchanged"], report["sample"]) == (1, 2, [{"customer": "u3"}])
-    assert "no column 'user_id' to match by" in shell.refused("backfill", str(file), "--on", "user_id")
+    refused = shell.refused("backfill", str(file), "--on", "user_id")
+    assert "no column 'user_id' to match by" in refused
+    assert "--on user_id=COLUMN" in refused

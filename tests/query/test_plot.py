@@ -170,3 +170,13 @@ def test_what_cannot_be_drawn_is_said(filled: PromptLog, monkeypatch: pytest.Mon
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(errors.MissingExtraError, match="pip install altair"):
         groups.plot()
+
+
+def test_parts_of_a_dollar_are_not_written_as_millions(client: PromptLog) -> None:
+    """Vega's prefixes of units would make "$180m" of 0.18 dollars."""
+    for number in range(3):
+        client.log_request(**request(metadata={"user_id": f"u{number}"}, price=0.06 * (number + 1)))
+    drawn = client.requests.group_by(meta("user_id")).agg(cost=col.cost_usd.sum()).plot()
+    svg = vl_convert.vegalite_to_svg(drawn.to_json())
+    assert re.search(r">\$0\.1\d*<", svg)
+    assert not re.search(r">\$\d+m<", svg)
