@@ -10,10 +10,13 @@ PromptLogError
 │   ├── InvalidTimeError
 │   ├── RecordTooLargeError
 │   ├── UnknownColumnError     (also AttributeError)
+│   ├── TemplateError          a prompt template is wrong, or cannot be rendered with these variables
 │   ├── SearchSyntaxError      a search text cannot be read; says where and what was expected
 │   └── QueryError             the database refused a query
 ├── ConditionAsBoolError       (also TypeError)       `a and b` where `a & b` was meant
 ├── RequestNotFoundError       (also LookupError)
+├── PromptNotFoundError        (also LookupError)    no prompt of that name, version or label
+├── NotReplayableError         (also LookupError)    replay="always", and the log has no answer to this request
 ├── MissingExtraError          (also ImportError)     a package of an extra is not installed
 └── StoreError
     ├── StoreBusyError         (also TimeoutError)
@@ -129,6 +132,10 @@ _ELSEWHERE = {
 }
 
 
+class TemplateError(InvalidInputError):
+    """A prompt template is wrong, or cannot be rendered with the variables that were given. Nothing was sent."""
+
+
 class SearchSyntaxError(InvalidInputError):
     """A search text cannot be read. The message has three lines: what is wrong, the text, and a mark under the place.
 
@@ -182,6 +189,34 @@ class RequestNotFoundError(PromptLogError, LookupError):
     """No request has this id or prefix."""
 
 
+class PromptNotFoundError(PromptLogError, LookupError):
+    """No prompt has this name, version or label."""
+
+    @classmethod
+    def named(cls, name: str, known: list[str]) -> PromptNotFoundError:
+        """No version of it was ever published."""
+        return cls(f"there is no prompt {name!r}; {_nearest(name, known, 'prompts')}")
+
+    @classmethod
+    def labelled(cls, name: str, label: str, known: list[str]) -> PromptNotFoundError:
+        """No version of it has this label."""
+        return cls(f"prompt {name!r} has no label {label!r}; {_nearest(label, known, 'labels')}")
+
+
+def _nearest(given: str, known: list[str], what: str) -> str:
+    from difflib import get_close_matches
+
+    if near := get_close_matches(given, known, n=3, cutoff=0.6):
+        return f"did you mean {' or '.join(map(repr, near))}?"
+    most = 8
+    more = f" and {len(known) - most:,} more" if len(known) > most else ""
+    return f"{what}: {', '.join(map(repr, known[:most]))}{more}" if known else f"there are no {what} yet"
+
+
+class NotReplayableError(PromptLogError, LookupError):
+    """A request was to be answered from the log alone, and the log has no answer to it."""
+
+
 class MissingExtraError(PromptLogError, ImportError):
     """A package that belongs to an extra is not installed."""
 
@@ -221,12 +256,21 @@ class NotLoggedWarning(RuntimeWarning):
     """
 
 
+class UnusedVariableWarning(UserWarning):
+    """A variable was given that the prompt template does not name; it is ignored, as PromptLayer does."""
+
+
 def warn_not_logged(why: str) -> None:
     """Warn that something could not be written, at the line outside this package that asked for it."""
+    warn(f"not logged: {why}", NotLoggedWarning)
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line outside this package that asked for what is being done."""
     import sys
     import warnings
 
     depth, frame = 1, sys._getframe(0)  # noqa: SLF001 - what warnings itself does
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("promptlog"):
         frame, depth = frame.f_back, depth + 1
-    warnings.warn(f"not logged: {why}", NotLoggedWarning, stacklevel=depth)
+    warnings.warn(message, category, stacklevel=depth)
