@@ -15,6 +15,7 @@ PromptLogError
 ├── ConditionAsBoolError       (also TypeError)       `a and b` where `a & b` was meant
 ├── RequestNotFoundError       (also LookupError)
 ├── MissingExtraError          (also ImportError)     a package of an extra is not installed
+├── MissingKeyError            (also LookupError)     a provider was called without an API key
 └── StoreError
     ├── StoreBusyError         (also TimeoutError)
     ├── StoreVersionError      the file is of a version that this promptlog cannot use
@@ -190,6 +191,18 @@ class MissingExtraError(PromptLogError, ImportError):
         """Say what to install."""
         return cls(
             f"this needs the package {package!r}: pip install {package} (or all of the extra {extra!r})"
+        )
+
+
+class MissingKeyError(PromptLogError, LookupError):
+    """There is no API key for a provider. Nothing was called and nothing was logged."""
+
+    @classmethod
+    def of(cls, provider: str, variable: str, client: str) -> MissingKeyError:
+        """Say where a key can come from."""
+        return cls(
+            f"no API key for the provider {provider!r}: set {variable}, or give a client that has one: "
+            f"PromptLog(providers={{{provider!r}: {client}(api_key=…)}})"
         )
 
 
