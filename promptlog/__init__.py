@@ -10,7 +10,7 @@ The house. A floor imports only floors below it, and `tests/test_floors.py` hold
 4  client, track, overview                                     PromptLog: the face over all of it
 3  query (expressions -> SQL), transfer (bulk), plots          one job each
 2  database (schema, lease, store, merge, compaction): the only import of duckdb
-1  journal (append, read, sweep)      expressions (conditions, aggregates, search)
+1  journal (append, read, sweep)      expressions (conditions, aggregates, search)      providers (models to call)
 0  errors, identifiers, settings, models, context, html (what a notebook shows)
 ```
 

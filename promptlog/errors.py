@@ -18,6 +18,7 @@ PromptLogError
 ├── PromptNotFoundError        (also LookupError)    no prompt of that name, version or label
 ├── NotReplayableError         (also LookupError)    replay="always", and the log has no answer to this request
 ├── MissingExtraError          (also ImportError)     a package of an extra is not installed
+├── MissingKeyError            (also LookupError)     a provider was called without an API key
 └── StoreError
     ├── StoreBusyError         (also TimeoutError)
     ├── StoreVersionError      the file is of a version that this promptlog cannot use
@@ -225,6 +226,18 @@ class MissingExtraError(PromptLogError, ImportError):
         """Say what to install."""
         return cls(
             f"this needs the package {package!r}: pip install {package} (or all of the extra {extra!r})"
+        )
+
+
+class MissingKeyError(PromptLogError, LookupError):
+    """There is no API key for a provider. Nothing was called and nothing was logged."""
+
+    @classmethod
+    def of(cls, provider: str, variable: str, client: str) -> MissingKeyError:
+        """Say where a key can come from."""
+        return cls(
+            f"no API key for the provider {provider!r}: set {variable}, or give a client that has one: "
+            f"PromptLog(providers={{{provider!r}: {client}(api_key=…)}})"
         )
 
 
