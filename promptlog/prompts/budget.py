@@ -16,15 +16,19 @@ _MOST_WIDE = 100_000  # a number that a filter is given
 _WIDE = re.compile(r"\d{4}|\*")  # a width in a format that no prompt has
 _LETTERS_A_STEP = 1000
 
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(text.split())
+
+
 #: The filters that make a text of whatever they are given.
-_TEXTUAL = frozenset(
+_TEXTUAL = words(
     "capitalize center e escape forceescape format indent lower replace string striptags title tojson trim truncate upper "
-    "urlencode wordcount wordwrap".split()
+    "urlencode wordcount wordwrap"
 )
 #: The filters that take a text letter by letter.
-_LETTERWISE = frozenset(
-    "batch first groupby join last list map reject reverse select slice sort unique".split()
-)
+_LETTERWISE = words("batch first groupby join last list map reject reverse select slice sort unique")
 
 
 class Budget:
@@ -74,14 +78,14 @@ class Budget:
         if isinstance(value, str):
             self.make(len(value))
         elif isinstance(value, list | tuple | dict):
-            self._walk(value)
+            self.walk(value)
         return value
 
     def measure(self, value: Any) -> None:
         """Count the letters that a value has when it is made a text."""
-        self.make(len(value) if isinstance(value, str) else self._walk(value))
+        self.make(len(value) if isinstance(value, str) else self.walk(value))
 
-    def _walk(self, value: Any) -> int:
+    def walk(self, value: Any) -> int:
         """Return about how many letters show a list and all that is in it, each item a step."""
         chars, waiting = 0, [value]
         while waiting:
@@ -145,7 +149,7 @@ def check_format(text: str, values: tuple[Any, ...]) -> None:
     if _WIDE.search(text):
         raise OverflowError("a width in a format has up to three digits")
     budget = Budget()
-    longest = max((1000, *(budget._walk(value) for value in values)))  # noqa: SLF001 - a budget of its own
+    longest = max((1000, *(budget.walk(value) for value in values)))
     check_size(len(text) + text.count("%") * longest)
 
 
@@ -169,7 +173,7 @@ def guard_filter(name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str,
         wide = max((len(one) if isinstance(one, str) else int(one) for one in given), default=4)
         check_size(len(text) + (wide + 1) * (text.count("\n") + 1 if name == "indent" else len(text)))
     elif name == "batch" and given:
-        fill = budget._walk(list(given[1:]))  # noqa: SLF001 - its own
+        fill = budget.walk(list(given[1:]))
         check_size(fill * abs(int(given[0])))
         budget.take(abs(int(given[0])))
     elif name == "slice" and given:

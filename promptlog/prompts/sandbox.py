@@ -13,8 +13,9 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Undefined, nodes, pass_context
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import LoopContext, Macro
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import _PassArg
 from jinja2.visitor import NodeTransformer
 
@@ -26,6 +27,7 @@ from promptlog.prompts.budget import (
     check_size,
     guard_filter,
     guard_method,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -41,28 +43,28 @@ _A_CALL = 4  # steps
 
 #: The methods that a template may call, by the type they belong to.
 _METHODS: dict[type, frozenset[str]] = {
-    str: frozenset(
+    str: words(
         "capitalize casefold count endswith find index isalnum isalpha isdecimal isdigit islower isnumeric isspace "
         "istitle isupper join lower lstrip partition removeprefix removesuffix replace rfind rindex rpartition rsplit "
-        "rstrip split splitlines startswith strip swapcase title upper".split()
+        "rstrip split splitlines startswith strip swapcase title upper"
     ),
     dict: frozenset(("get", "items", "keys", "values")),
     list: frozenset(("count", "index")),
     tuple: frozenset(("count", "index")),
 }
 
-_FILTERS = (
+_FILTERS = words(
     "abs attr batch capitalize center count d default dictsort e escape filesizeformat first float forceescape format "
     "groupby indent int items join last length list lower map max min reject rejectattr replace reverse round safe "
     "select selectattr slice sort string striptags sum title tojson trim truncate unique upper urlencode wordcount wordwrap"
-).split()
+)
 
 
 class Missing(Undefined):
     """A variable that was not given. It may be asked for (`{% if x %}`, `default`), and not used as if it were there."""
 
     __slots__ = ()
-    __iter__ = __str__ = __len__ = __eq__ = __ne__ = __hash__ = Undefined._fail_with_undefined_error  # type: ignore[assignment]  # noqa: SLF001
+    __iter__ = __str__ = __len__ = __eq__ = __ne__ = __hash__ = Undefined._fail_with_undefined_error  # noqa: SLF001 - as StrictUndefined
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -135,7 +137,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             or owner.__module__.startswith("jinja2.")
         )
 
-    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Count a call, and refuse one whose result would be too large."""
         budget = _budget(context)
         budget.take(_A_CALL)
@@ -175,9 +177,10 @@ class _Guards(NodeTransformer):
 
     def __init__(self, tree: nodes.Template) -> None:
         # The text between tags is as long as the source, unless it is put out again and again.
-        self._repeats = tree.find((nodes.For, nodes.Macro, nodes.CallBlock, nodes.Block)) is not None
+        repeating = (nodes.For, nodes.Macro, nodes.CallBlock, nodes.Block)
+        self._repeats = any(tree.find(kind) is not None for kind in repeating)
 
-    def _filtered(self, node: nodes.Expr, name: str) -> nodes.Filter:
+    def _filtered(self, node: nodes.Node, name: str) -> nodes.Filter:
         return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - named by the node

@@ -94,7 +94,7 @@ def _formatted(name: str, value: Any, spec: str, conversion: str | None) -> str:
     if isinstance(value, str) and not spec and not conversion:
         return value
     try:
-        return format(Formatter().convert_field(value, conversion), spec)  # type: ignore[arg-type]  # None is no conversion
+        return format(Formatter().convert_field(value, conversion), spec)
     except (ValueError, TypeError) as error:
         raise TemplateError(
             f"the variable {name!r}, a {type(value).__name__}, does not take the format {spec!r}: {error}"
@@ -106,7 +106,7 @@ class _Jinja:
 
     def __init__(self, source: str) -> None:
         from jinja2 import TemplateSyntaxError
-        from jinja2.sandbox import SecurityError
+        from jinja2.exceptions import SecurityError
 
         self._sandbox = _sandbox()
         try:
@@ -121,7 +121,7 @@ class _Jinja:
 
     def render(self, variables: Mapping[str, Any]) -> str:
         from jinja2 import UndefinedError
-        from jinja2.sandbox import SecurityError
+        from jinja2.exceptions import SecurityError
 
         try:
             return self._sandbox.render(self._template, dict(variables))

@@ -169,13 +169,13 @@ def test_what_is_no_template_is_refused_with_its_place(template: Any, said: str)
 def test_wrong_kinds_of_variables() -> None:
     """Where messages or tools are wanted, or a number for a format, the error says what came."""
     placeholder = {"type": "chat", "messages": [{"role": "placeholder", "name": "history"}]}
-    for given, said in (
+    for history, said in (
         ("hi", "list of messages, got str"),
         ([{"content": "x"}], "a message without a role"),
     ):
         with pytest.raises(TemplateError, match=said):
-            Template(placeholder, "p").render({"history": given})
-    with pytest.raises(TemplateError, match="the variable 'n', a str, does not take the format '.2f'"):
+            Template(placeholder, "p").render({"history": history})
+    with pytest.raises(TemplateError, match=r"the variable 'n', a str, does not take the format '\.2f'"):
         Template({"type": "completion", "content": "{n:.2f}"}, "p").render({"n": "x"})
 
 
