@@ -17,6 +17,9 @@ PromptLogError
 ├── RequestNotFoundError       (also LookupError)
 ├── PromptNotFoundError        (also LookupError)    no prompt of that name, version or label
 ├── NotReplayableError         (also LookupError)    replay="always", and the log has no answer to this request
+
+
+├── TraceNotFoundError         (also LookupError)
 ├── MissingExtraError          (also ImportError)     a package of an extra is not installed
 ├── MissingKeyError            (also LookupError)     a provider was called without an API key
 └── StoreError
@@ -216,6 +219,10 @@ def _nearest(given: str, known: list[str], what: str) -> str:
 
 class NotReplayableError(PromptLogError, LookupError):
     """A request was to be answered from the log alone, and the log has no answer to it."""
+
+
+class TraceNotFoundError(PromptLogError, LookupError):
+    """No span and no request has this trace id."""
 
 
 class MissingExtraError(PromptLogError, ImportError):

@@ -43,6 +43,7 @@ class Answer:
         cache_write_tokens: of the input, those that were written into it.
         reasoning_tokens: of the output, those that were thought.
         finish_reason: why it ended, in the provider's word ("stop", "end_turn", "tool_calls"); of the first choice.
+        error: what the provider says went wrong, where it says so in an answer and no exception is raised.
     """
 
     output: Blueprint | None = None
@@ -53,6 +54,7 @@ class Answer:
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
     finish_reason: str | None = None
+    error: str | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Return what is known of it as keyword arguments of `log_request`: all but the model, which the caller names."""
@@ -60,11 +62,19 @@ class Answer:
             "output", "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",
             "finish_reason",
         )  # fmt: skip
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        known = {name: value for name in names if (value := getattr(self, name)) is not None}
+        failed = {"status": "ERROR", "error_type": "PROVIDER_ERROR", "error_message": self.error}
+        return {**known, **failed} if self.error else known
 
 
 class Reader(Protocol):
-    """Gathers one answer: give it the whole response, or each chunk of a stream in turn."""
+    """Gathers one answer: give it the whole response, or each chunk of a stream in turn.
+
+    Attributes:
+        finish_reason: why the answer ended; None until it has (a count of tokens may still come).
+    """
+
+    finish_reason: str | None
 
     def add(self, item: Any) -> str:
         """Take a response or a chunk (the SDK's object or a dict of its shape), and return the text that it adds.
