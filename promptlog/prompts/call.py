@@ -104,9 +104,9 @@ class Call:
             self._finish(answer, status="WARNING", error_type="PROVIDER_PARTIAL_RESPONSE", error_message=why)
 
     def failed(self, error: BaseException, answer: Answer | None = None) -> None:
-        """Log a call that failed, with what had come; what our own errors refused was no call."""
+        """Log a call that failed, with what had come; one that never began, or that we refused, was none."""
         self.rest()
-        if isinstance(error, PromptLogError):
+        if self._record["start_time"] == _FIRST_US or isinstance(error, PromptLogError):
             return
         from promptlog.providers.failures import error_type_of
 

@@ -123,9 +123,8 @@ class Runs:
             found = yield Blocking(lambda: find_answer(self._store, call.replay_key, mode, what))
             if found is not None:
                 return (yield from _replayed(call, *found, stream=stream))
-        call.begin()
         try:
-            raw = yield Ask(call.provider, call.arguments, stream)
+            raw = yield Ask(call.provider, call.arguments, stream, call.begin)
         except BaseException as error:
             call.failed(error)
             raise

@@ -52,18 +52,23 @@ class Blocking:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A call to a model."""
+    """A call to a model, and what is done right before it, when everything is ready."""
 
     provider: Provider
     arguments: Mapping[str, Any]
     stream: bool
+    begin: Callable[[], None]
 
     def now(self) -> Any:
         """Call the model."""
+        self.provider.ready()
+        self.begin()
         return self.provider.call(self.arguments, stream=self.stream)
 
     async def later(self) -> Any:
         """Call the model, awaited."""
+        await self.provider.aready()
+        self.begin()
         return await self.provider.acall(self.arguments, stream=self.stream)
 
 

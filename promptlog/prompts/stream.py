@@ -40,7 +40,10 @@ class Stream:
         self._over = True
         answer = self._reader.answer()
         request_id = self._call.answered(answer, replayed_from=self._replayed_from)
-        return self._marked(self._call.result(self._last, answer.output, request_id))
+        last = (
+            "" if isinstance(self._last, str) else self._last
+        )  # who joins a callable's texts has it already
+        return self._marked(self._call.result(last, answer.output, request_id))
 
     def _marked(self, given: dict[str, Any]) -> dict[str, Any]:
         return {**given, "replayed_from": self._replayed_from} if self._replayed_from else given

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import MissingExtraError, MissingKeyError
-from promptlog.providers.clients import Clients
+from promptlog.providers.clients import Clients, WithClients
 from promptlog.providers.cost import cost_usd
 from promptlog.providers.messages import Messages
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from promptlog.providers.protocol import Answer
 
 
-class Anthropic(Messages):
+class Anthropic(WithClients, Messages):
     """`anthropic.messages.create`.
 
     Args:

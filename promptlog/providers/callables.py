@@ -41,6 +41,12 @@ class FromCallable(Chat):
         except (TypeError, ValueError):  # built into Python: it says nothing of its arguments
             self._told = False
 
+    def ready(self) -> None:
+        """Do nothing: a function is ready."""
+
+    async def aready(self) -> None:
+        """Do nothing."""
+
     def call(self, arguments: Mapping[str, Any], *, stream: bool = False) -> Any:
         """Call the function; a coroutine or an async stream runs in an event loop of its own."""
         answer = self._function(**self._arguments(arguments, stream))

@@ -58,6 +58,20 @@ class Clients:
         return self._by_loop[loop][0]
 
 
+class WithClients:
+    """A provider that is ready when it has a client."""
+
+    _clients: Clients
+
+    def ready(self) -> None:
+        """Make the client that calls."""
+        self._clients.sync()
+
+    async def aready(self) -> None:
+        """Make the client that is awaited."""
+        await self._clients.asynchronous()
+
+
 async def _closing(client: Any) -> AsyncIterator[None]:
     """Close a client when its event loop ends: a loop closes the async generators that it has begun."""
     try:

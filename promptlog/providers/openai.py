@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import MissingExtraError, MissingKeyError
 from promptlog.providers.chat import Chat
-from promptlog.providers.clients import Clients
+from promptlog.providers.clients import Clients, WithClients
 from promptlog.providers.cost import cost_usd
 from promptlog.providers.responses import Responses
 
@@ -25,7 +25,7 @@ LOCAL = {
 }
 
 
-class OpenAIChat(Chat):
+class OpenAIChat(WithClients, Chat):
     """`openai.chat.completions.create`.
 
     Args:
@@ -56,7 +56,7 @@ class OpenAIChat(Chat):
         return cost_usd(self.name, model, answer, base_url=self._base_url)
 
 
-class OpenAIResponses(Responses):
+class OpenAIResponses(WithClients, Responses):
     """`openai.responses.create`; the arguments are those of `OpenAIChat`."""
 
     function_name = "openai.responses.create"

@@ -136,6 +136,19 @@ class Provider(Format, Protocol):
     name: str
     function_name: str
 
+    def ready(self) -> None:
+        """Get ready to call (import a package, make a client), so that the time of a call is the model's alone.
+
+        Raises:
+            MissingExtraError: the provider's package is not installed.
+            MissingKeyError: there is no API key.
+        """
+        ...
+
+    async def aready(self) -> None:
+        """Get ready to be awaited."""
+        ...
+
     def call(self, arguments: Mapping[str, Any], *, stream: bool = False) -> Any:
         """Call the model with what `request` returned.
 
