@@ -20,7 +20,6 @@ DROPPED = "promptlog.dropped_attributes"
 
 _AS_IT_IS = frozenset({str, bool, int, type(None)})
 _MAX_DEPTH = 100  # what holds itself has no end, and a reader of JSON has one
-_LARGE = 1024 * 1024  # where a record is too large, an attribute past this is one that made it so
 
 
 class UnkeepableError(Exception):
@@ -63,30 +62,31 @@ def _key(key: object) -> str:
     raise UnkeepableError(f"it has a key of type {type(key).__name__}")
 
 
-def plain_attributes(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return attributes as plain values; of one that cannot be kept, what is wrong with it stands under `DROPPED`."""
+def plain_attributes(given: Mapping[str, Any] | None, lost: list[str]) -> dict[str, Any]:
+    """Return attributes as plain values, and those that cannot be kept as reasons under `DROPPED`, added to `lost` too."""
     if not given:
         return {}
     try:
-        found: dict[str, Any] = given.copy()  # type: ignore[attr-defined]  # the SDK's own, and ten times faster than dict()
+        found: dict[str, Any] = given.copy()  # type: ignore[attr-defined]  # the SDK's own: ten times faster than dict()
     except AttributeError:
         found = dict(given)
-    unkeepable: list[str] | None = None
+    reasons: dict[str, str] = {}
     for key, value in found.items():
         if type(value) not in _AS_IT_IS:
             try:
                 found[key] = plain(value)
             except UnkeepableError as error:
-                unkeepable = [*(unkeepable or ()), key]
-                found[key] = str(error)
-    return found if unkeepable is None else _without(found, {key: found[key] for key in unkeepable})
+                reasons[key] = str(error)
+    return _without(found, reasons, lost) if reasons else found
 
 
-def _without(attributes: Mapping[str, Any], reasons: Mapping[str, str]) -> dict[str, Any]:
+def _without(attributes: Mapping[str, Any], reasons: Mapping[str, str], lost: list[str]) -> dict[str, Any]:
     """Return attributes without some of them, and with the reasons."""
+    said = [f"{key}: {why}" for key, why in reasons.items()]
+    lost += said
     kept = {key: value for key, value in attributes.items() if key not in reasons}
-    said = kept.get(DROPPED)
-    kept[DROPPED] = [*(said if isinstance(said, list) else ()), *(f"{k}: {why}" for k, why in reasons.items())]
+    before = kept.get(DROPPED)
+    kept[DROPPED] = [*before, *said] if isinstance(before, list) else said
     return kept
 
 
@@ -95,54 +95,51 @@ def mended(given: SpanData) -> SpanData:
 
     It is asked for only where a record was refused, so that spans in order do not pay for it.
     """
+    events = [
+        replace(event, name=_mended(event.name), attributes=_mended(event.attributes))
+        for event in given.events
+    ]
     return replace(
-        given,
-        name=_text(given.name),
-        status_message=None if given.status_message is None else _text(given.status_message),
-        attributes=_mended(given.attributes),
-        events=[
-            replace(event, name=_text(event.name), attributes=_mended(event.attributes)) for event in given.events
-        ],
-        links=[_mended(link) for link in given.links],
-        resource=_mended(given.resource),
-        scope=None if given.scope is None else _text(given.scope),
-    )
+        given, name=_mended(given.name), status_message=_mended(given.status_message),
+        attributes=_mended(given.attributes), events=events, links=_mended(given.links),
+        resource=_mended(given.resource), scope=_mended(given.scope),
+    )  # fmt: skip
 
 
 def mended_log(given: LogData) -> LogData:
     """Return a log record with all its texts valid Unicode."""
     return replace(
-        given, body=_mended(given.body), attributes=_mended(given.attributes), resource=_mended(given.resource)
-    )
-
-
-def _text(value: str) -> str:
-    return value.encode("utf-8", "replace").decode()
+        given, name=_mended(given.name), body=_mended(given.body), attributes=_mended(given.attributes),
+        resource=_mended(given.resource), scope=_mended(given.scope),
+    )  # fmt: skip
 
 
 def _mended(value: Any) -> Any:
     if isinstance(value, str):
-        return _text(value)
+        return value.encode("utf-8", "replace").decode()
     if isinstance(value, Mapping):
-        return {_text(str(key)): _mended(item) for key, item in value.items()}
-    if isinstance(value, list):
+        return {_mended(str(key)): _mended(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
         return [_mended(item) for item in value]
     return value
 
 
-def without_largest(given: SpanData) -> SpanData | None:
-    """Return a span without the largest attribute of its own or of its events; None where no attribute is large."""
-    places: list[tuple[int, int, str]] = [
+def without_largest(given: SpanData, lost: list[str]) -> SpanData | None:
+    """Return a mended span without the largest attribute of its own or of its events; None where it has none."""
+    places = [
         (len(to_json(value)), where, key)
-        for where, attributes in enumerate((given.attributes, *(event.attributes for event in given.events)), -1)
+        for where, attributes in enumerate(
+            (given.attributes, *(event.attributes for event in given.events)), -1
+        )
         for key, value in attributes.items()
+        if key != DROPPED
     ]
-    size, where, key = max(places, default=(0, 0, ""))
-    if size < _LARGE:
+    if not places:
         return None
-    reason = {key: f"it has {size:,} bytes, and a span with all it has must stay under {MAX_LINE_BYTES:,}"}
+    size, where, key = max(places)
+    reason = {key: f"{size:,} bytes of a span that may have {MAX_LINE_BYTES:,} in all"}
     if where < 0:
-        return replace(given, attributes=_without(given.attributes, reason))
+        return replace(given, attributes=_without(given.attributes, reason, lost))
     events = list(given.events)
-    events[where] = replace(events[where], attributes=_without(events[where].attributes, reason))
+    events[where] = replace(events[where], attributes=_without(events[where].attributes, reason, lost))
     return replace(given, events=events)
