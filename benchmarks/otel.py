@@ -12,9 +12,10 @@ from benchmarks.workload import two_kilobytes
 from promptlog import PromptLog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.util.types import AnyValue
 
 _BATCH = 512  # the SDK's batch processor hands over as many at once
 _BATCHES = 20
@@ -60,16 +61,20 @@ def _spans(*, calls_only: bool) -> list[ReadableSpan]:
     return list(kept.get_finished_spans())
 
 
-_HTTP = {
+_HTTP: Mapping[str, AnyValue] = {
     "http.request.method": "POST", "http.route": "/ask", "http.response.status_code": 200, "url.scheme": "https",
     "server.address": "shop.example", "server.port": 443, "network.protocol.version": "1.1",
 }  # fmt: skip
-_AGENT = {
+_AGENT: Mapping[str, AnyValue] = {
     "gen_ai.operation.name": "invoke_agent",
     "gen_ai.agent.name": "shop",
     "gen_ai.provider.name": "openai",
 }
-_TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "find", "gen_ai.tool.call.id": "call_1"}
+_TOOL: Mapping[str, AnyValue] = {
+    "gen_ai.operation.name": "execute_tool",
+    "gen_ai.tool.name": "find",
+    "gen_ai.tool.call.id": "call_1",
+}
 
 
 def _call(row: dict[str, object], number: int) -> dict[str, str | int | float | list[str]]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import baggage as otel_baggage
+from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
 
 from promptlog.context import current_context
+from promptlog.otel.encoding import WITHIN_CALL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
 
@@ -30,6 +34,9 @@ _VOCABULARIES = (
 )
 #: Langfuse's baggage, which other services of a trace may set.
 _LANGFUSE = {"langfuse_user_id": "langfuse.user.id", "langfuse_session_id": "langfuse.session.id"}
+#: What says that a span is a call, by vocabulary.
+_CALLS = {"chat", "text_completion", "generate_content", "embeddings"}
+_CALL_KINDS = {"LLM", "EMBEDDING"}
 
 
 class PromptLogSpanProcessor(SpanProcessor):
@@ -38,6 +45,9 @@ class PromptLogSpanProcessor(SpanProcessor):
     A key becomes the attribute `promptlayer.metadata.<key>`, `user_id` becomes `user.id` and `conversation_id`
     `gen_ai.conversation.id`; baggage that is named as an attribute (`user.id`, `gen_ai.conversation.id`) keeps its name.
     What the span itself says wins, then `promptlog.context`, then baggage.
+
+    A span that starts right inside a call to a model is marked so: where two instrumentations see one call (OpenInference,
+    and Anthropic's SDK by itself), the outer one is the request and the inner one a span.
 
     Args:
         context: whether `promptlog.context(metadata=…, tags=…)` is copied.
@@ -57,6 +67,9 @@ class PromptLogSpanProcessor(SpanProcessor):
             found |= {_attribute(key): value for key, value in around.metadata.items()}
             if around.tags:
                 found[TAGS] = around.tags
+        parent = trace.get_current_span(parent_context)
+        if parent.is_recording() and _is_call(getattr(parent, "attributes", None) or {}):
+            found[WITHIN_CALL] = True
         if not found:
             return
         own = span.attributes or {}
@@ -72,3 +85,13 @@ def _attribute(key: str) -> str:
     if key in _LANGFUSE:
         return _LANGFUSE[key]
     return key if key.startswith(_VOCABULARIES) else _METADATA + key
+
+
+def _is_call(attributes: Mapping[str, Any]) -> bool:
+    """Return whether a span is a call to a model, by what instrumentations say when it starts."""
+    return (
+        attributes.get("gen_ai.operation.name") in _CALLS
+        or attributes.get("openinference.span.kind") in _CALL_KINDS
+        or "llm.request.type" in attributes
+        or attributes.get("langfuse.observation.type") == "generation"
+    )

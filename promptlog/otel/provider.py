@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from promptlog.client import PromptLog
 
+#: What has instrumentations of the older conventions, which send messages as log records, use the present ones.
+_OPT_IN, _LATEST = "OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental"
+
 
 class PromptLogTracerProvider(TracerProvider):
     """A tracer provider with the logger provider that belongs to it; both are flushed and shut down as one.
@@ -69,7 +72,8 @@ def setup(
             written when it ends, which takes less than 0.1 ms: a question sees it at once, and no kill loses it.
         capture_content: whether messages are kept. Unless told, what
             OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says; where that is not set either they are, and it is set
-            to SPAN_ONLY for instrumentations that ask it (as PromptLayer's SDK does).
+            to SPAN_ONLY, with OTEL_SEMCONV_STABILITY_OPT_IN, for instrumentations that ask them, as PromptLayer's SDK
+            does: call `setup` before `instrument`.
         inherit: whether user, conversation, metadata and tags of a span reach the calls below it.
         context: whether `promptlog.context(...)` is copied onto spans that start inside.
         baggage: whether baggage is.
@@ -93,7 +97,7 @@ def setup(
                 "setup(client, set_global=False)"
             )
     if capture_content is not False:
-        os.environ.setdefault(CAPTURE, "SPAN_ONLY")
+        _ask_for_content()
     spans = PromptLogSpanExporter(client, capture_content=capture_content, inherit=inherit)
     logs = PromptLogLogExporter(client, capture_content=capture_content)
     described = None if resource is None else Resource.create(resource)
@@ -110,3 +114,12 @@ def setup(
         if not isinstance(_logs.get_logger_provider(), LoggerProvider):  # else the program's own stays
             _logs.set_logger_provider(provider.logger_provider)
     return provider
+
+
+def _ask_for_content() -> None:
+    """Tell instrumentations to send messages on spans, where the environment does not say what they shall do."""
+    if CAPTURE in os.environ:
+        return
+    os.environ[CAPTURE] = "SPAN_ONLY"
+    named = [name for name in os.environ.get(_OPT_IN, "").split(",") if name]
+    os.environ[_OPT_IN] = ",".join(dict.fromkeys([*named, _LATEST]))
