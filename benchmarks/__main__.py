@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.workload import DATA
 
-_ALL = ("append", "imports", "merge", "crowd", "memory", "million", "searches", "peers")
+_ALL = ("append", "otel", "imports", "merge", "crowd", "memory", "million", "searches", "peers")
 _PAGE = Path(__file__).parent / "README.md"
 
 #: The parts of the page that runs write, and what each runs.
