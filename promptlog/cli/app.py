@@ -15,6 +15,7 @@ from promptlog.cli import (
     looking,
     options,
     searching,
+    serving,
     stats,
     tracing,
     tracking,
@@ -92,4 +93,5 @@ app.command("sql")(asking.sql)
 app.command("top")(analysis.top)
 app.command("merge")(upkeep.merge)
 app.command("compact")(upkeep.compact)
+app.command("serve")(serving.serve)
 app.add_typer(importing.app, name="import")
