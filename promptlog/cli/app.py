@@ -10,10 +10,12 @@ from promptlog.cli import (
     analysis,
     asking,
     backfilling,
+    importing,
     logging,
     looking,
     options,
     searching,
+    serving,
     stats,
     tracing,
     tracking,
@@ -91,4 +93,5 @@ app.command("sql")(asking.sql)
 app.command("top")(analysis.top)
 app.command("merge")(upkeep.merge)
 app.command("compact")(upkeep.compact)
-app.command("import")(upkeep.import_file)
+app.command("serve")(serving.serve)
+app.add_typer(importing.app, name="import")

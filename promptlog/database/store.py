@@ -70,7 +70,7 @@ class Store(Lease):
         applied = 0
         while True:
             with self.lease("merging the journal") as connection:
-                self._may_write()
+                self.check_writable()
                 records, size = self._apply_next(connection, targets)
             if not size:
                 return applied
@@ -141,7 +141,7 @@ class Store(Lease):
         while not begun:
             moved += self._join_runs(on_slice)  # what was begun before, or meanwhile by another process
             with self.lease("compacting") as connection, our_errors(self.paths):
-                self._may_write()
+                self.check_writable()
                 begun = begin(connection)
         return moved + self._join_runs(on_slice)
 
@@ -149,14 +149,19 @@ class Store(Lease):
         total = 0
         while True:
             with self.lease("compacting") as connection, our_errors(self.paths):
-                self._may_write()
+                self.check_writable()
                 moved = go_on(connection)
             if moved is None:
                 return total
             total += moved
             on_slice(moved)
 
-    def _may_write(self) -> None:
+    def check_writable(self) -> None:
+        """Refuse to go on where the leased store can only be read.
+
+        Raises:
+            StoreUnwritableError: it can.
+        """
         if not self._lock.held:
             raise StoreUnwritableError(f"{self.paths.database} can only be read by this user")
 

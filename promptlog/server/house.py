@@ -1,0 +1,81 @@
+"""What every endpoint works with: the client, threads that ask the store, and who may do what."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from starlette.exceptions import HTTPException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from promptlog.client import PromptLog
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ASKING_THREADS = 4  # questions to the store at once; more would only wait for each other's memory
+_MOST_WAITING = 64  # requests that wait for one of them; the next is told to come back
+
+
+@dataclass(eq=False)
+class House:
+    """The server's state, one for all its doors; an endpoint has it from `house_of(request)`.
+
+    Attributes:
+        client: the store.
+        token: what a browser or program must show; None where the machine's own users alone can reach us.
+        api_key: what PromptLayer's doors want to see; None takes any.
+        read_only: whether nothing may be written.
+        csrf_token: what every form must carry as `csrf_token`, or a script's request as the header X-CSRF-Token.
+    """
+
+    client: PromptLog
+    token: str | None = None
+    api_key: str | None = None
+    read_only: bool = False
+    csrf_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    _threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="promptlog-ask")
+    )
+    _asked: int = 0
+
+    async def ask(self, question: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what asks the store, and so blocks, in one of a few threads.
+
+        Raises:
+            HTTPException: 503, where too many wait already.
+        """
+        if self._asked >= _MOST_WAITING + ASKING_THREADS:
+            raise HTTPException(503, "the server is busy: too many questions wait", {"Retry-After": "1"})
+        self._asked += 1
+        try:
+            work = asyncio.get_running_loop().run_in_executor(
+                self._threads, lambda: question(*args, **kwargs)
+            )
+            return await work
+        finally:
+            self._asked -= 1
+
+    def close(self) -> None:
+        """Let the threads end, and the store go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.client.close()
+
+
+def house_of(request: Request) -> House:
+    """Return the server's state."""
+    house: House = request.app.state.house
+    return house
+
+
+def same(given: str, secret: str) -> bool:
+    """Return whether a secret was given, in a time that does not tell how much of it was right."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())
