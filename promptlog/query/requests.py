@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from promptlog.expressions.face import Expression
     from promptlog.expressions.grouping import Aggregation
     from promptlog.models.analytics import Analytics
+    from promptlog.models.facets import Facets
     from promptlog.models.request import Request
     from promptlog.query.groups import GroupBy, Groups
 
@@ -105,13 +106,24 @@ class Requests(Result):
     def sort(self, *by: str | Expression, descending: bool = False) -> Requests:
         """Sort by columns, given by name or as `col.x`; nulls last. Requests that tie are in the order of ids."""
         names = [_column_name(column) for column in by]
-        return self._with(order=tuple((name, descending) for name in names))
+        return self._with(order=tuple((name, descending) for name in names), past=None)
 
     def limit(self, n: int) -> Requests:
         """Keep the first `n` requests of the order."""
         if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n < 1 << 63:
             raise InvalidInputError(f"limit takes a number of requests, 0 or more, got {n!r}")
         return self._with(limit=n)
+
+    def after(self, request_id: str | uuid.UUID) -> Requests:
+        """Keep the requests that come after this one in the order: the next page, whatever was logged meanwhile.
+
+        It costs the same on the first page and on the thousandth. The order is that of `sort`; the request need not
+        be one of those asked for.
+
+        Raises:
+            InvalidRequestIdError: it is no whole id. Where no request has it, asking raises `RequestNotFoundError`.
+        """
+        return self._with(after=parse_request_id(request_id), past=None)
 
     def select(self, *columns: str | Expression) -> Requests:
         """Choose the columns of a frame, by name or as `col.x`; JSON such as `input` is shown when chosen."""
@@ -147,6 +159,22 @@ class Requests(Result):
         from promptlog.query.analytics import analyse
 
         return analyse(self._store, self, every=every, time_zone=time_zone, cost_by=cost_by, top=top)
+
+    def facets(self, *, most: int = 8, keys: int = 12, newest: int = 10_000) -> Facets:
+        """Tell which values these requests have, and on how many: of status, model, provider, prompt, error type, tags
+        and metadata.
+
+        Args:
+            most: how many values of each at most, those on the most requests.
+            keys: how many metadata keys at most, those on the most requests.
+            newest: of how many requests at most; of more, the first in the order are counted. The answer says so.
+
+        Raises:
+            InvalidInputError: an argument is no number from 1 on.
+        """
+        from promptlog.query.facets import count_facets
+
+        return count_facets(self._store, self._question, most=most, keys=keys, newest=newest)
 
     def group_by(self, *keys: object, **named: object) -> GroupBy:
         """Put the requests into groups, of which `.agg(...)` tells; with a limit, those that it keeps.

@@ -1,0 +1,70 @@
+"""`after`: the next page by the last row of the one before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promptlog import PromptLog, col, count, errors, meta
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MODELS = st.sampled_from(["a", "b", None])
+_ROWS = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 2), _MODELS, st.sampled_from([None, 1.0, 2.0]), _MODELS),
+    min_size=1,
+    max_size=25,
+)
+_SORTS = st.sampled_from(
+    [None, ("start_time",), ("latency_ms",), ("model",), ("cost_usd",), ("prompt_name",), ("model", "cost_usd"), ()]
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=_ROWS, sort=_SORTS, descending=st.booleans(), page=st.integers(1, 7), filtered=st.booleans())
+def test_pages_are_the_whole(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[int, int, str | None, float | None, str | None]],
+    sort: tuple[str, ...] | None,
+    descending: bool,
+    page: int,
+    filtered: bool,
+) -> None:
+    """Page after page, whatever ties or is null: each request once, in the order of the whole."""
+    client = PromptLog(tmp_path_factory.mktemp("paging") / "a.duckdb")
+    for start, took, model, price, prompt in rows:
+        client.log_request(
+            provider="p", model=model or "m", input="i", output="o", price=price, prompt_name=prompt,
+            request_start_time=1_700_000_000 + start, request_end_time=1_700_000_000 + start + took,
+            metadata={"even": str(start % 2)},
+        )  # fmt: skip
+    asked = client.requests if sort is None else client.requests.sort(*sort, descending=descending)
+    if filtered:
+        asked = asked.filter(meta("even") == "0")
+    whole, found = asked.ids(), []
+    last = None
+    while some := (asked if last is None else asked.after(last)).limit(page).ids():
+        found += some
+        last = some[-1]
+        rest = asked.after(last)
+        assert rest.count() == len(whole) - len(found)
+        assert rest.agg(n=count()).dicts() == [{"n": rest.count()}]
+    assert found == whole
+    if whole:
+        assert [row["request_id"] for row in asked.after(whole[0]).limit(3).dicts()] == whole[1:4]
+    client.close()
+
+
+def test_the_page_after_nothing_is_an_error(tmp_path: Path) -> None:
+    """A request that is not there has no place in the order."""
+    client = PromptLog(tmp_path / "a.duckdb")
+    client.log_request(provider="p", model="m", input="i", output="o", request_start_time=1, request_end_time=2)
+    gone = "018bd12c-58b0-7683-8f1a-000000000000"
+    with pytest.raises(errors.RequestNotFoundError, match=gone):
+        client.requests.after(gone).ids()
+    with pytest.raises(errors.InvalidRequestIdError):
+        client.requests.sort(col.model).after("nothing")
