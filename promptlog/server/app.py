@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from promptlog.server.house import House
+from promptlog.server.pages import HANDLERS as PAGE_HANDLERS
 from promptlog.server.pages import page_routes
 from promptlog.server.rest import rest_routes
 from promptlog.server.rest.answers import HANDLERS
@@ -49,7 +50,7 @@ def make_app(
         yield
         house.close()
 
-    pages = Starlette(routes=page_routes())
+    pages = Starlette(routes=page_routes(), exception_handlers=PAGE_HANDLERS)
     app = Starlette(
         routes=[*rest_routes(), Mount("/", PagesGuard(pages, house))],
         exception_handlers=HANDLERS,

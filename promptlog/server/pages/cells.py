@@ -1,0 +1,121 @@
+"""The columns of the table of requests, and the rows that it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from promptlog.models.columns import COLUMNS
+from promptlog.server.pages.view import DEFAULT_COLUMNS, View
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from promptlog.client import PromptLog
+
+PAGE = 50
+_LABELS = {
+    "request_id": "id", "start_time": "time", "end_time": "end", "latency_ms": "latency", "input_text": "input",
+    "output_text": "output", "input_tokens": "in", "output_tokens": "out", "cost_usd": "cost", "prompt_name": "prompt",
+    "prompt_version": "version", "error_type": "error", "error_message": "message", "cached_tokens": "cached",
+    "reasoning_tokens": "reasoning", "finish_reason": "finish", "function_name": "function",
+}  # fmt: skip
+_ABOUT = {"input_tokens": "input tokens", "output_tokens": "output tokens", "start_time": "start, UTC"}
+_EXTRA = ("tags", "scores")
+CHOICES = (
+    "start_time", "status", "model", "provider", "input_text", "output_text", "input_tokens", "output_tokens",
+    "cached_tokens", "reasoning_tokens", "cost_usd", "latency_ms", "prompt_name", "prompt_version", "tags", "scores",
+    "error_type", "error_message", "finish_reason", "function_name", "api_type", "trace_id", "group_id", "request_id",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A column of the table."""
+
+    name: str
+    label: str
+    kind: str  # of its cells: a column's name where that has a look of its own, else "text", "number", "metadata"
+    about: str = ""
+    sorts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table."""
+
+    request_id: str
+    start_time: datetime
+    logged_us: int
+    cells: list[Any]
+
+
+def shown_columns(view: View, keys: list[tuple[str, int]]) -> list[Shown]:
+    """Return the columns of a view; where none are chosen, the usual ones, and the user where there are such."""
+    names = view.columns
+    if not names:
+        user = ("meta.user_id",) if any(key == "user_id" for key, _ in keys) else ()
+        names = (*DEFAULT_COLUMNS[:3], *user, *DEFAULT_COLUMNS[3:])
+    return [_shown(name) for name in names]
+
+
+def _shown(name: str) -> Shown:
+    if name in COLUMNS:
+        kind = name if name in _SPECIAL else "number" if COLUMNS[name].kind == "number" else "text"
+        return Shown(name, _LABELS.get(name, name.replace("_", " ")), kind, _ABOUT.get(name, ""), sorts=True)
+    if name in _EXTRA:
+        return Shown(name, name, name)
+    key = name.removeprefix("meta.")
+    return Shown(f"meta.{key}", key, "metadata", f"metadata key {key}")
+
+
+_SPECIAL = frozenset(
+    ("start_time", "end_time", "logged_at", "status", "model", "input_text", "output_text", "cost_usd", "latency_ms")
+)
+
+
+def rows(client: PromptLog, view: View, columns: list[Shown], after: str | None = None, most: int = PAGE) -> list[Row]:
+    """Return the first rows of a view, or those after a request."""
+    asked = client.search(view.q).sort(view.by, descending=view.descending)
+    if after is not None:
+        asked = asked.after(after)
+    return read(asked.limit(most), columns)
+
+
+def newer(client: PromptLog, view: View, columns: list[Shown], logged_us: int, most: int = PAGE) -> list[Row]:
+    """Return what was logged after a moment, the latest first."""
+    from promptlog.expressions.face import col
+
+    later = replace(view, sort="-logged_at")
+    asked = client.search(later.q).filter(col.logged_at > logged_us / 1e6).sort("logged_at", descending=True)
+    return read(asked.limit(most), columns)
+
+
+def read(asked: Any, columns: list[Shown]) -> list[Row]:
+    """Return the rows of a question."""
+    names = [column.name for column in columns if column.name in COLUMNS]
+    keys = [column.label for column in columns if column.kind == "metadata"]
+    asked = asked.select("request_id", "start_time", "logged_at", *names)
+    order = list(dict.fromkeys(("request_id", "start_time", "logged_at", *names)))
+    if keys:
+        asked = asked.with_metadata(*keys)
+        order += [f"meta.{key}" for key in dict.fromkeys(keys)]
+    wanted = {column.name for column in columns}
+    if "tags" in wanted:
+        asked = asked.with_tags()
+        order.append("tags")
+    if "scores" in wanted:
+        asked = asked.with_scores()
+        order.append("scores")
+    found = []
+    for values in asked.fetchall():
+        cell = dict(zip(order, values, strict=True))
+        found.append(
+            Row(
+                cell["request_id"],
+                cell["start_time"],
+                round(cell["logged_at"].timestamp() * 1e6),
+                [cell[column.name] for column in columns],
+            )
+        )
+    return found

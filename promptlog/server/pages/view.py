@@ -1,0 +1,123 @@
+"""What a list shows, as its address has it: the search, the order, the columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from promptlog.errors import SearchSyntaxError
+from promptlog.expressions.nodes import And, Condition, Contains, Not, Or, Since, Until
+from promptlog.expressions.search import parse
+from promptlog.models.columns import COLUMNS
+
+if TYPE_CHECKING:
+    from starlette.datastructures import QueryParams
+
+DEFAULT_SORT = "-start_time"
+DEFAULT_COLUMNS = (
+    "start_time", "status", "model", "input_text", "input_tokens", "output_tokens", "cost_usd", "latency_ms",
+)  # fmt: skip
+_MOST_COLUMNS = 20
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of requests.
+
+    Attributes:
+        q: the search text.
+        sort: a column's name, with a minus before it for the greatest first.
+        columns: what the table shows, as `c` in the address; empty: the usual ones.
+    """
+
+    q: str = ""
+    sort: str = DEFAULT_SORT
+    columns: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, query: QueryParams) -> View:
+        """Read an address; what is no column to sort by is not there."""
+        sort = query.get("sort", DEFAULT_SORT)
+        if sort.removeprefix("-") not in COLUMNS:
+            sort = DEFAULT_SORT
+        columns = tuple(dict.fromkeys(name for name in query.getlist("c") if name))[:_MOST_COLUMNS]
+        return cls(query.get("q", "").strip(), sort, columns)
+
+    @property
+    def by(self) -> str:
+        """The column that is sorted by."""
+        return self.sort.removeprefix("-")
+
+    @property
+    def descending(self) -> bool:
+        """Whether the greatest stand first."""
+        return self.sort.startswith("-")
+
+    def parameters(self, **more: str) -> str:
+        """Return what stands behind the question mark of this view's address."""
+        pairs = [("q", self.q)] if self.q else []
+        pairs += [("sort", self.sort)] if self.sort != DEFAULT_SORT else []
+        pairs += [("c", name) for name in self.columns]
+        return urlencode([*pairs, *more.items()])
+
+    def address(self, path: str = "/", **more: str) -> str:
+        """Return this view's address."""
+        parameters = self.parameters(**more)
+        return f"{path}?{parameters}" if parameters else path
+
+    def sorted_by(self, column: str) -> View:
+        """Return the view sorted by a column: numbers and times the greatest first, the other way the second time."""
+        down = COLUMNS[column].kind in ("number", "time")
+        if self.by == column:
+            down = not self.descending
+        return replace(self, sort=f"-{column}" if down else column)
+
+    def with_q(self, q: str) -> View:
+        """Return the view of another search."""
+        return replace(self, q=q)
+
+    # -- terms -------------------------------------------------------------------------------------------------
+
+    @property
+    def terms(self) -> tuple[Condition, ...]:
+        """The conditions of which all must hold; none where the text cannot be read."""
+        try:
+            found = parse(self.q)
+        except SearchSyntaxError:
+            return ()
+        return found.parts if isinstance(found, And) else (found,)
+
+    def having(self, term: Condition) -> View:
+        """Return the view of those requests of which a term holds too."""
+        if not self.q:
+            return self.with_q(str(term))
+        added = str(And((Or(()), term))).split(" ", 1)[1]  # the term as it stands beside others
+        terms = self.terms
+        if not terms:
+            return self.with_q(f"{self.q} {added}")
+        before = str(And(terms)) if len(terms) == 1 and isinstance(terms[0], Or) else self.q
+        before = f"({self.q})" if len(terms) == 1 and isinstance(terms[0], Or) and before == self.q else before
+        return self.with_q(f"{before} {added}")
+
+    def lacking(self, *terms: Condition) -> View:
+        """Return the view without these terms."""
+        left = tuple(term for term in self.terms if term not in terms)
+        return self.with_q(str(And(left)) if left else "")
+
+    def within(self, since: Condition | None, until: Condition | None = None) -> View:
+        """Return the view of another span of time."""
+        left = tuple(term for term in self.terms if not isinstance(term, Since | Until))
+        added = tuple(term for term in (since, until) if term is not None)
+        return self.with_q(str(And((*left, *added))) if left or added else "")
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether the search looks into inputs and outputs, which takes long among many."""
+        waiting = list(self.terms)
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, Contains):
+                return True
+            waiting += node.parts if isinstance(node, And | Or) else [node.part] if isinstance(node, Not) else []
+        return False

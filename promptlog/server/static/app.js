@@ -1,0 +1,206 @@
+// What the pages need beyond links and forms. htmx loads parts; this suggests, selects, copies, follows.
+"use strict";
+(() => {
+  const one = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const csrf = one('meta[name="csrf-token"]').content;
+  const toast = one("#toast");
+  let hiding = 0;
+
+  function say(text) {
+    toast.textContent = text;
+    clearTimeout(hiding);
+    hiding = setTimeout(() => { toast.textContent = ""; }, 5000);
+  }
+
+  // -- htmx: the token of forms; an error is said ---------------------------------------------------------------
+  document.addEventListener("htmx:configRequest", (event) => { event.detail.headers["X-CSRF-Token"] = csrf; });
+  document.addEventListener("htmx:responseError", (event) => {
+    say(event.detail.xhr.responseText.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim().slice(0, 300) || "The server refused.");
+  });
+  document.addEventListener("htmx:sendError", () => say("The server cannot be reached."));
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target === toast && toast.textContent.trim()) say(toast.textContent.trim());
+  });
+
+  // -- theme: as the system, light, dark --------------------------------------------------------------------------
+  const theme = one("#theme");
+  const themes = ["", "light", "dark"];
+  const named = { "": "as the system", light: "light", dark: "dark" };
+  const showTheme = () => {
+    const chosen = document.documentElement.dataset.theme || "";
+    theme.setAttribute("aria-label", `Theme: ${named[chosen]}`);
+    theme.title = `Theme: ${named[chosen]}`;
+  };
+  theme.addEventListener("click", () => {
+    const chosen = themes[(themes.indexOf(document.documentElement.dataset.theme || "") + 1) % themes.length];
+    if (chosen) document.documentElement.dataset.theme = chosen;
+    else delete document.documentElement.dataset.theme;
+    try { localStorage.setItem("promptlog-theme", chosen); } catch { /* it lasts as long as the page */ }
+    showTheme();
+    document.dispatchEvent(new Event("theme"));
+  });
+  showTheme();
+
+  // -- copy -------------------------------------------------------------------------------------------------------
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy], [data-copy-from]");
+    if (!button) return;
+    const text = button.dataset.copy ?? one(button.dataset.copyFrom).textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      say("Copied.");
+    } catch { window.prompt("Copy this:", text); }
+  });
+
+  // -- menus close as one expects -----------------------------------------------------------------------------------
+  document.addEventListener("click", (event) => {
+    for (const menu of all("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      for (const menu of all("details.menu[open]")) { menu.open = false; one("summary", menu).focus(); }
+    }
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/" && one("#q")) { event.preventDefault(); one("#q").select(); }
+    if (event.key === "j" || event.key === "k") {
+      const links = all("#rows td.k-start_time a, #rows td.open a");
+      const at = links.indexOf(document.activeElement);
+      const next = links[event.key === "j" ? at + 1 : Math.max(at - 1, 0)];
+      if (next) { event.preventDefault(); next.focus(); }
+      else {
+        const step = one(event.key === "j" ? "a[rel=next]" : "a[rel=prev]");
+        if (step && !links.length) step.click();
+      }
+    }
+  });
+  if (matchMedia("(max-width: 900px)").matches) for (const fold of all("details.fold")) fold.open = false;
+
+  // -- suggestions --------------------------------------------------------------------------------------------------
+  const field = one("#q");
+  if (field) {
+    const list = one("#suggestions");
+    let found = [], at = -1, asked = 0, waiting = 0;
+    const close = () => { list.hidden = true; at = -1; field.setAttribute("aria-expanded", "false"); field.removeAttribute("aria-activedescendant"); };
+    const mark = (next) => {
+      at = next;
+      all("li", list).forEach((item, number) => item.setAttribute("aria-selected", String(number === at)));
+      const item = list.children[at];
+      if (item) { field.setAttribute("aria-activedescendant", item.id); item.scrollIntoView({ block: "nearest" }); }
+      else field.removeAttribute("aria-activedescendant");
+    };
+    const take = (number) => {
+      const { from, to, text } = found[number];
+      field.value = field.value.slice(0, from) + text + field.value.slice(to);
+      const end = from + text.length;
+      field.setSelectionRange(end, end);
+      close();
+      ask();
+    };
+    const show = () => {
+      list.replaceChildren(...found.map(({ text, about }, number) => {
+        const item = document.createElement("li");
+        item.id = `s-${number}`;
+        item.setAttribute("role", "option");
+        item.setAttribute("aria-selected", "false");
+        const shown = document.createElement("span"), said = document.createElement("span");
+        shown.textContent = text.trim();
+        said.textContent = about;
+        item.append(shown, said);
+        item.addEventListener("pointerdown", (event) => { event.preventDefault(); take(number); });
+        return item;
+      }));
+      at = -1;
+      list.hidden = !found.length;
+      field.setAttribute("aria-expanded", String(Boolean(found.length)));
+    };
+    const ask = () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(async () => {
+        const mine = ++asked;
+        const query = new URLSearchParams({ q: field.value, at: field.selectionStart });
+        try {
+          const answer = await fetch(`/suggest?${query}`);
+          if (mine !== asked || document.activeElement !== field || !answer.ok) return;
+          found = await answer.json();
+          show();
+        } catch { close(); }
+      }, 120);
+    };
+    field.addEventListener("input", ask);
+    field.addEventListener("focus", ask);
+    field.addEventListener("blur", () => { ++asked; close(); });
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") { ++asked; close(); }
+      if (list.hidden) { if (event.key === "ArrowDown") { event.preventDefault(); ask(); } return; }
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        event.preventDefault();
+        const count = found.length + 1; // one place for none
+        mark(((at + 1 + (event.key === "ArrowDown" ? 1 : -1) + count) % count) - 1);
+      } else if ((event.key === "Enter" && at >= 0) || (event.key === "Tab" && !event.shiftKey && (at >= 0 || found.length === 1))) {
+        event.preventDefault();
+        take(Math.max(at, 0));
+      }
+    });
+  }
+
+  // -- select many --------------------------------------------------------------------------------------------------
+  const bulk = one("#bulk"), everything = one("#pick-all");
+  if (bulk && everything) {
+    let last = null;
+    const boxes = () => all('#rows input[name="id"]');
+    const count = () => {
+      const picked = boxes().filter((box) => box.checked).length;
+      bulk.hidden = !picked;
+      one("#picked").textContent = `${picked} selected`;
+      everything.checked = picked > 0 && picked === boxes().length;
+      everything.indeterminate = picked > 0 && !everything.checked;
+    };
+    everything.addEventListener("change", () => { boxes().forEach((box) => { box.checked = everything.checked; }); count(); });
+    document.addEventListener("click", (event) => {
+      if (!event.target.matches('#rows input[name="id"]')) return;
+      const list = boxes(), mine = list.indexOf(event.target), other = list.indexOf(last);
+      if (event.shiftKey && other >= 0) {
+        list.slice(Math.min(mine, other), Math.max(mine, other) + 1).forEach((box) => { box.checked = event.target.checked; });
+      }
+      last = event.target;
+      count();
+    });
+    one("#unpick").addEventListener("click", () => { boxes().forEach((box) => { box.checked = false; }); count(); });
+    document.addEventListener("htmx:afterSettle", count);
+    count();
+  }
+
+  // -- live tail ----------------------------------------------------------------------------------------------------
+  const live = one("#live"), rows = one("#rows");
+  if (live && rows) {
+    const most = 500; // rows that stay while it runs
+    let timer = 0;
+    const tick = async () => {
+      if (!document.hidden) {
+        try {
+          const address = new URL(live.dataset.from, location.href);
+          address.searchParams.set("logged_us", live.dataset.loggedUs);
+          const answer = await fetch(address);
+          if (answer.ok) {
+            live.dataset.loggedUs = answer.headers.get("Logged-Us");
+            const part = document.createElement("template");
+            part.innerHTML = await answer.text(); // ours: what is stored is escaped in it
+            const fresh = all("tr[id]", part.content).filter((row) => !document.getElementById(row.id));
+            fresh.forEach((row) => row.classList.add("fresh"));
+            rows.prepend(...fresh);
+            if (rows.children.length > most) all("tr[id]", rows).slice(most).forEach((row) => row.remove());
+          }
+        } catch { /* the next one may be answered */ }
+      }
+      if (live.getAttribute("aria-pressed") === "true") timer = setTimeout(tick, 1500);
+    };
+    live.addEventListener("click", () => {
+      const on = live.getAttribute("aria-pressed") !== "true";
+      live.setAttribute("aria-pressed", String(on));
+      clearTimeout(timer);
+      if (on) tick();
+    });
+  }
+})();
