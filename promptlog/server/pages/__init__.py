@@ -18,7 +18,8 @@ from promptlog.errors import (
     StoreBusyError,
     TraceNotFoundError,
 )
-from promptlog.server.pages import requests, suggest
+from promptlog.server.pages import bulk, export, requests, suggest
+from promptlog.server.pages import request as one_request
 from promptlog.server.pages.rendering import page
 
 if TYPE_CHECKING:
@@ -42,7 +43,14 @@ class _Kept(StaticFiles):
 def page_routes() -> list[BaseRoute]:
     """Return the routes of all pages and of what they are made with."""
     shipped = _Kept(directory=str(files("promptlog.server").joinpath("static")))
-    return [*requests.routes(), *suggest.routes(), Mount("/static", shipped)]
+    return [
+        *requests.routes(),
+        *bulk.routes(),
+        *export.routes(),
+        *one_request.routes(),
+        *suggest.routes(),
+        Mount("/static", shipped),
+    ]
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -116,7 +117,14 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
     shown["keys"] = [key for key, _ in known.keys()][:40]
     rows = shown["rows"]
     if not rows and not view.q and after is None:
-        return {**shown, "empty": True}
+        now = datetime.now(UTC).replace(microsecond=0)
+        return {
+            **shown,
+            "empty": True,
+            "store_python": repr(str(house.client.path)),
+            "begun": (now - timedelta(seconds=2)).isoformat(),
+            "ended": now.isoformat(),
+        }
     if len(rows) < cells.PAGE and after is None:  # all there are: no need to look for them once more
         ids = [row.request_id for row in rows]
         found = house.client.requests.filter(col.request_id.is_in(ids)).facets()

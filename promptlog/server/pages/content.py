@@ -1,0 +1,121 @@
+"""What was said, as a page shows it: who, and blocks of prose, folded JSON, calls of tools and images by reference."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
+_MOST_PICTURE_CHARS = 2_000_000
+_REFERENCE_CHARS = 300
+MOST_CHARS = 8000  # of one text; the rest unfolds
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of what was said.
+
+    Attributes:
+        kind: "prose", "json", "thinking", "call" or "reference".
+        text: prose; the name of what is called; what an image or file is.
+        value: the JSON.
+        reference: where an image is, as text.
+        picture: the image itself, where it stands in the request.
+    """
+
+    kind: str
+    text: str = ""
+    value: Any = None
+    reference: str = ""
+    picture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message."""
+
+    role: str
+    name: str
+    blocks: list[Block] = field(default_factory=list)
+
+
+def conversation(content: dict[str, Any] | None) -> list[Said]:
+    """Return the messages of a blueprint; what has none is one of role "text"."""
+    if content is None:
+        return []
+    messages = content.get("messages")
+    found = []
+    for message in messages if isinstance(messages, list) else [content]:
+        if isinstance(message, dict):
+            role = str(message.get("role") or "text")
+            name = str(message.get("name") or message.get("tool_call_id") or "")
+            found.append(Said(role, name, _blocks(message)))
+    return found
+
+
+def _blocks(message: dict[str, Any]) -> list[Block]:
+    content, calls = message.get("content"), message.get("tool_calls")
+    given = content if isinstance(content, list) else [] if content is None else [content]
+    blocks = [_block(one) for one in given]
+    blocks += [_call(one) for one in (calls if isinstance(calls, list) else [])]
+    if isinstance(message.get("function_call"), dict):
+        blocks.append(_call({"function": message["function_call"]}))
+    return [block for block in blocks if block.kind != "prose" or block.text.strip()]
+
+
+def _block(given: Any) -> Block:
+    if isinstance(given, str):
+        return _text(given)
+    if not isinstance(given, dict):
+        return Block("json", value=given)
+    kind = given.get("type", "text")
+    if kind == "text" and isinstance(given.get("text"), str):
+        return _text(given["text"])
+    if isinstance(given.get("thinking"), str):
+        return Block("thinking", given["thinking"])
+    if kind in ("tool_use", "function_call", "server_tool_use") and isinstance(given.get("name"), str):
+        return Block("call", given["name"], value=_read(given.get("input", given.get("arguments"))))
+    image = given.get("image_url")
+    address = image.get("url") if isinstance(image, dict) else image
+    source = given.get("source")
+    if address is None and isinstance(source, dict):
+        address = source.get("url")
+        if address is None and isinstance(source.get("data"), str):
+            address = f"data:{source.get('media_type', '')};base64,{source['data']}"
+    if isinstance(address, str):
+        return _reference(str(kind).removesuffix("_url"), address)
+    return Block("json", str(kind), value=given)
+
+
+def _text(text: str) -> Block:
+    if text[:1] in "{[" and text[-1:] in "}]":
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return Block("prose", text)
+        return Block("json", value=value)
+    return Block("prose", text)
+
+
+def _reference(kind: str, address: str) -> Block:
+    shown = address if len(address) <= _REFERENCE_CHARS else f"{address[:80]}… ({len(address):,} characters)"
+    is_picture = len(address) <= _MOST_PICTURE_CHARS and _PICTURE.fullmatch(address)
+    return Block("reference", kind, reference=shown, picture=address if is_picture else "")
+
+
+def _call(given: Any) -> Block:
+    function = given.get("function") if isinstance(given, dict) else None
+    if not isinstance(function, dict):
+        return Block("json", "tool call", value=given)
+    return Block("call", str(function.get("name")), value=_read(function.get("arguments")))
+
+
+def _read(arguments: Any) -> Any:
+    if isinstance(arguments, str):
+        try:
+            return json.loads(arguments)
+        except (ValueError, RecursionError):
+            return arguments
+    return arguments
