@@ -123,6 +123,9 @@ class PromptLog(Overview):
                 api_type, function_name: text.
                 status: SUCCESS, WARNING or ERROR; unless told, ERROR where there is an error. error_type, error_message: text.
                 request_id: a UUID, else a new one. trace_id, span_id: OpenTelemetry's. group_id: an int.
+                cached_tokens, cache_write_tokens: how many of the input tokens came from the provider's cache, and
+                    went to it. reasoning_tokens: how many of the output tokens. finish_reason: such as "stop".
+                replay_key, replayed_from: UUIDs; what is asked alike, and the request whose answer this one repeats.
 
         Returns:
             `{"request_id": …, "id": …}`, twice the same id; None where the disk refused the line, with a
@@ -258,7 +261,8 @@ class PromptLog(Overview):
     def sql(self, text: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> SqlResult:
         """Ask in SQL: one statement that only reads, with `?` for each of `params`, or `$name` for each of a dict.
 
-        The tables are requests, metadata, tags, scores, request_prompts and request_groups; their times are UTC.
+        The tables are requests, metadata, tags, scores, request_prompts, request_groups, spans, span_logs, prompts and
+        prompt_labels; their times are UTC.
         No other file can be reached.
 
         Raises:

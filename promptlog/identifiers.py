@@ -7,6 +7,7 @@ UUID of (source, id): importing it again meets the same request.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 import uuid
@@ -57,9 +58,26 @@ class Clock:
 
 def new_request_id(start_us: int) -> str:
     """Return a new UUIDv7 as text whose order is that of `start_us` (microseconds since 1970, UTC)."""
+    return _uuid7(start_us, int.from_bytes(os.urandom(8), "big"))
+
+
+def _uuid7(start_us: int, random: int) -> str:
+    """Return the text of a UUIDv7: the start in its first 60 bits, 62 bits of `random` in its last."""
     ms, us = divmod(start_us, 1000)
-    tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+    tail = random & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
     return f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{us * 4096 // 1000:03x}-{tail >> 48:04x}-{tail & 0xFFFF_FFFF_FFFF:012x}"
+
+
+def span_request_id(trace_id: str, span_id: str, start_us: int) -> str:
+    """Return the UUIDv7 of the request that a span is: the same for the same span, always.
+
+    Args:
+        trace_id: OpenTelemetry's, 32 hex digits.
+        span_id: 16 hex digits.
+        start_us: the span's start, microseconds since 1970, UTC.
+    """
+    tail = hashlib.blake2b(f"{trace_id}:{span_id}".encode(), digest_size=8).digest()
+    return _uuid7(start_us, int.from_bytes(tail, "big"))
 
 
 def parse_request_id(given: object) -> str:

@@ -41,6 +41,16 @@ _SET_LATER = {
     "scores": st.dictionaries(
         st.sampled_from(KEYS), st.sampled_from((0, 1.5, 100, 99.999)), min_size=1, max_size=2
     ),
+    "evaluations": st.dictionaries(
+        st.sampled_from(KEYS),
+        _some(
+            score=st.sampled_from((None, 0, 1.5)),
+            label=st.sampled_from((None, "good", "")),
+            explanation=st.sampled_from((None, "why")),
+        ),
+        min_size=1,
+        max_size=2,
+    ),
     "prompt": _PROMPTS,
     "group_id": st.integers(0, 2),
 }

@@ -13,6 +13,15 @@ import duckdb
 
 from promptlog.database.connection import transaction
 from promptlog.database.metadata import insert_metadata, remove_metadata, replace_metadata
+from promptlog.database.spans import (
+    LOG_TYPE,
+    SPAN_TYPE,
+    exclude_known,
+    hide_removed,
+    insert_logs,
+    insert_spans,
+    settle_traces,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +31,12 @@ ROW_COLUMNS = (
     "start_time", "end_time", "latency_ms", "provider", "model", "api_type", "function_name", "status",
     "error_type", "error_message", "input", "output", "parameters", "input_tokens", "output_tokens", "cost_usd",
     "trace_id", "span_id",
+    "cached_tokens", "cache_write_tokens", "reasoning_tokens", "finish_reason", "replay_key", "replayed_from",
 )  # fmt: skip
 
 #: What a table of records must have to be applied. A journal's line has these fields; times are microseconds.
 RECORD_TYPES = {
-    "kind": "VARCHAR",  # 'request', 'track' or 'remove' (the whole request)
+    "kind": "VARCHAR",  # 'request', 'track', 'remove' (the whole request), 'span' or 'log' (no request)
     "request_id": "UUID",
     "time": "BIGINT",
     "start_time": "BIGINT",
@@ -46,22 +56,41 @@ RECORD_TYPES = {
     "cost_usd": "DOUBLE",
     "trace_id": "VARCHAR",
     "span_id": "VARCHAR",
+    "cached_tokens": "BIGINT",
+    "cache_write_tokens": "BIGINT",
+    "reasoning_tokens": "BIGINT",
+    "finish_reason": "VARCHAR",
+    "replay_key": "UUID",
+    "replayed_from": "UUID",
     "metadata": "MAP(VARCHAR, VARCHAR)",
     "tags": "VARCHAR[]",
     "scores": "MAP(VARCHAR, DOUBLE)",
+    "evaluations": "MAP(VARCHAR, STRUCT(score DOUBLE, label VARCHAR, explanation VARCHAR))",
     "prompt": 'STRUCT("name" VARCHAR, "version" BIGINT, "label" VARCHAR, "id" VARCHAR, "variables" JSON)',
     "group_id": "BIGINT",
     "removed": "STRUCT(metadata VARCHAR[], tag VARCHAR[], score VARCHAR[])",
+    "span": SPAN_TYPE,
+    "log": LOG_TYPE,
 }
 
 _ROWS = """
     SELECT request_id, make_timestamp(time) AS logged_at, make_timestamp(start_time) AS start_time,
            make_timestamp(end_time) AS end_time, (end_time - start_time) / 1000.0 AS latency_ms, provider, model,
            api_type, function_name, status, error_type, error_message, input, output, parameters, input_tokens,
-           output_tokens, cost_usd, trace_id, span_id
+           output_tokens, cost_usd, trace_id, span_id, cached_tokens, cache_write_tokens, reasoning_tokens,
+           finish_reason, replay_key, replayed_from
     FROM {records} WHERE kind = 'request'
 """
-_HASH = "md5(row(" + ", ".join(f"{{0}}.{column}" for column in ROW_COLUMNS) + ")::VARCHAR)"
+
+
+def _row(columns: tuple[str, ...]) -> str:
+    return "row(" + ", ".join(f"{{0}}.{column}" for column in columns) + ")::VARCHAR"
+
+
+#: The columns since version 3 take part only where one has a value: hashes of older rows stay what they were.
+_FIRST = ROW_COLUMNS[: ROW_COLUMNS.index("cached_tokens")]
+_SINCE = ROW_COLUMNS[len(_FIRST) :]
+_HASH = f"md5({_row(_FIRST)} || CASE WHEN {_row(_SINCE)} = '({', '.join(['NULL'] * len(_SINCE))})' THEN '' ELSE {_row(_SINCE)} END)"
 
 
 #: Each table that is written after its request: the SELECT of its writes, its key, its values, and the kind under
@@ -77,9 +106,22 @@ _TABLES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...], str | None]
     "tags": ("tags", "SELECT request_id, unnest(tags) AS tag, time", ("request_id", "tag"), (), "tag"),
     "scores": (
         "scores",
-        "SELECT request_id, unnest(map_keys(scores)) AS name, unnest(map_values(scores)) AS score, time",
+        "SELECT request_id, unnest(map_keys(scores)) AS name, unnest(map_values(scores)) AS score, "
+        "NULL::VARCHAR AS label, NULL::VARCHAR AS explanation, time",
         ("request_id", "name"),
-        ("score",),
+        ("score", "label", "explanation"),
+        "score",
+    ),
+    "evaluations": (
+        "scores",
+        "SELECT request_id, unnest(map_keys(evaluations)) AS name, "
+        + "".join(
+            f"unnest(list_transform(map_values(evaluations), lambda e: e.{part})) AS {part}, "
+            for part in ("score", "label", "explanation")
+        )
+        + "time",
+        ("request_id", "name"),
+        ("score", "label", "explanation"),
         "score",
     ),
     "prompt": (
@@ -105,7 +147,7 @@ def apply_records(
         and_then: what belongs into the same transaction.
     """
     has = _count_parts(connection, records)
-    only_requests = has["request"] == has["record"] and not has["removed"]
+    only_requests = has["request"] + has["apart"] == has["record"] and not has["removed"]
     if only_requests and not _one(
         connection, f"SELECT count(*) FROM removals SEMI JOIN {records} USING (request_id)"
     ):
@@ -114,11 +156,29 @@ def apply_records(
         with suppress(duckdb.ConstraintException):
             with transaction(connection):
                 _insert_new(connection, records, has)
+                _settle_traces(connection, records, has)
                 and_then()
             return
     with transaction(connection):
         _replace(connection, records, has)
+        _settle_traces(connection, records, has)
         and_then()
+
+
+def _settle_traces(connection: duckdb.DuckDBPyConnection, records: str, has: dict[str, int]) -> None:
+    if not (has["trace"] or has["log"] or has["remove"]) or not _one(
+        connection, "SELECT count(*) FROM spans"
+    ):
+        return
+
+    def upsert(table: str, writes: str) -> None:
+        _, _, key, values, _ = _TABLES["evaluations" if table == "scores" else table]
+        _upsert(connection, table, writes, key, values)
+
+    removals = _one(connection, "SELECT count(*) FROM removals") > 0
+    settle_traces(connection, records, upsert, not_removed if removals else lambda writes, *_: writes)
+    if has["remove"] or removals:
+        hide_removed(connection)
 
 
 def _insert_new(connection: duckdb.DuckDBPyConnection, records: str, has: dict[str, int]) -> None:
@@ -139,6 +199,10 @@ def _insert_new(connection: duckdb.DuckDBPyConnection, records: str, has: dict[s
                 f"INSERT INTO {table} ({columns}, updated_at) SELECT {columns}, make_timestamp(time) "
                 f"FROM ({writes}){order}"
             )
+    if has["span"]:
+        insert_spans(connection, records, again="")
+    if has["log"]:
+        insert_logs(connection, records)
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, records: str, has: dict[str, int]) -> None:
@@ -146,7 +210,7 @@ def _replace(connection: duckdb.DuckDBPyConnection, records: str, has: dict[str,
         _add_removals(connection, records)
     removals = _one(connection, "SELECT count(*) FROM removals") > 0
     if has["request"]:
-        _insert_requests(connection, records, has["request"], removals=removals)
+        _insert_requests(connection, records, has["request"], removals=removals, spans=has["span"] > 0)
     for part, (table, select, key, values, kind) in _TABLES.items():
         if has[part]:
             writes = f"{select} FROM {records} WHERE {part} IS NOT NULL"
@@ -158,6 +222,10 @@ def _replace(connection: duckdb.DuckDBPyConnection, records: str, has: dict[str,
                 _upsert(connection, table, writes, key, values)
     if has["removed"] or has["remove"]:
         _delete_removed(connection, records)
+    if has["span"]:
+        insert_spans(connection, records, again="ON CONFLICT DO NOTHING")
+    if has["log"]:
+        insert_logs(connection, records)
 
 
 def _count_parts(connection: duckdb.DuckDBPyConnection, records: str) -> dict[str, int]:
@@ -167,6 +235,10 @@ def _count_parts(connection: duckdb.DuckDBPyConnection, records: str) -> dict[st
         "request": "kind = 'request'",
         "remove": "kind = 'remove'",
         "removed": "removed IS NOT NULL",
+        "apart": "kind IN ('span', 'log')",
+        "span": "span IS NOT NULL",
+        "log": "log IS NOT NULL",
+        "trace": "span IS NOT NULL OR trace_id IS NOT NULL OR span_id IS NOT NULL",
         **{part: f"{part} IS NOT NULL" for part in _TABLES},
     }
     counts = ", ".join(f"count(*) FILTER ({condition})" for condition in parts.values())
@@ -212,9 +284,11 @@ def not_removed(writes: str, key: str, kind: str | None) -> str:
 
 
 def _insert_requests(
-    connection: duckdb.DuckDBPyConnection, records: str, count: int, *, removals: bool
+    connection: duckdb.DuckDBPyConnection, records: str, count: int, *, removals: bool, spans: bool
 ) -> None:
     rows = _ROWS.format(records=records)
+    if spans:
+        rows += f" AND {exclude_known(records)}"
     if removals:
         rows += " AND request_id NOT IN (SELECT request_id FROM removals WHERE kind = 'request')"
     row = connection.execute(
@@ -283,14 +357,15 @@ def _delete_removed(connection: duckdb.DuckDBPyConnection, records: str) -> None
         f"UNION SELECT request_id, key, value FROM metadata "
         f"WHERE request_id IN (SELECT request_id FROM {records} WHERE kind = 'remove')",
     )
-    for table, _, key, _, kind in _TABLES.values():
+    for table, key, kind in dict.fromkeys((table, key, kind) for table, _, key, _, kind in _TABLES.values()):
         if kind and table != "metadata":
             connection.execute(
                 f"DELETE FROM {table} t USING (SELECT r.* FROM removals r SEMI JOIN ({here}) USING (request_id, kind, key) "
                 f"WHERE kind = '{kind}') r "
                 f"WHERE t.request_id = r.request_id AND t.{key[1]} = r.key AND t.updated_at <= r.removed_at"
             )
-    for table in ("requests", "conflicts", *(table for table, *_ in _TABLES.values() if table != "metadata")):
+    told = dict.fromkeys(table for table, *_ in _TABLES.values() if table != "metadata")
+    for table in ("requests", "conflicts", *told):
         connection.execute(
             f"DELETE FROM {table} WHERE request_id IN (SELECT request_id FROM {records} WHERE kind = 'remove')"
         )

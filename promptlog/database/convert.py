@@ -73,12 +73,21 @@ class Fields:
             "cost_usd": self._number("price", "DOUBLE"),
             "trace_id": self._text("trace_id"),
             "span_id": self._text("span_id"),
+            **{
+                name: self._number(name, "BIGINT")
+                for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens")
+            },
+            "finish_reason": self._text("finish_reason"),
+            **{name: self._other_id(name) for name in ("replay_key", "replayed_from")},
             "metadata": self._metadata(),
             "tags": self._tags(),
             "scores": self._scores(),
+            "evaluations": "NULL",
             "prompt": self._prompt(),
             "group_id": self._number("group_id", "BIGINT"),
             "removed": "NULL",
+            "span": "NULL",
+            "log": "NULL",
         }
 
     # -- parts -------------------------------------------------------------------------------------------------
@@ -166,6 +175,16 @@ class Fields:
             f"'request_id ' || {raw}::VARCHAR || ' is no UUID; foreign_request_id makes one of another system''s id'",
         )
         return f"CASE WHEN {raw} IS NULL THEN {new} ELSE TRY_CAST({raw} AS UUID) END"
+
+    def _other_id(self, name: str) -> str:
+        if name not in self._types:
+            return "NULL::UUID"
+        raw = self._raw(name)
+        self._wrong(
+            f"{raw} IS NOT NULL AND TRY_CAST({raw} AS UUID) IS NULL",
+            f"'{name} ' || {raw}::VARCHAR || ' is no UUID'",
+        )
+        return f"TRY_CAST({raw} AS UUID)"
 
     def _status(self) -> str:
         status = self._text("status")

@@ -9,6 +9,7 @@ import duckdb
 
 from promptlog.database.apply import RECORD_TYPES, apply_records
 from promptlog.database.connection import our_errors
+from promptlog.database.spans import WHOLE_LOG, WHOLE_SPAN
 from promptlog.database.text import exactly
 from promptlog.identifiers import LATEST_US
 from promptlog.journal.sweeper import Rejected, keep_rejected
@@ -22,20 +23,28 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "{"
-    + ", ".join(f"'{name}': '{kind.replace(chr(39), chr(39) * 2)}'" for name, kind in RECORD_TYPES.items())
+    + ", ".join(
+        f"'{name}': '{kind.replace(chr(39), chr(39) * 2)}'"
+        for name, kind in {**RECORD_TYPES, "source_time": "BIGINT"}.items()
+    )
     + "}"
 )
 
 
 #: Lists and maps whose items no table takes as null.
 _LISTS = (
-    "tags", "map_values(metadata)", "map_values(scores)", "removed.metadata", "removed.tag", "removed.score"
+    "tags", "map_values(metadata)", "map_values(scores)", "map_values(evaluations)", "removed.metadata", "removed.tag",
+    "removed.score", "span.tags", "map_values(span.metadata)",
 )  # fmt: skip
 
 #: What a record must have beside the types of its fields.
 _WHOLE = (
-    f"request_id IS NOT NULL AND time BETWEEN 0 AND {LATEST_US} AND (kind IN ('track', 'remove') OR (kind = 'request' "
-    f"AND start_time BETWEEN 0 AND {LATEST_US} AND end_time BETWEEN 0 AND {LATEST_US} AND status IS NOT NULL))"
+    f"time BETWEEN 0 AND {LATEST_US} AND CASE kind WHEN 'track' THEN request_id IS NOT NULL "
+    f"WHEN 'remove' THEN request_id IS NOT NULL WHEN 'request' THEN request_id IS NOT NULL "
+    f"AND start_time BETWEEN 0 AND {LATEST_US} AND end_time BETWEEN 0 AND {LATEST_US} AND status IS NOT NULL "
+    f"WHEN 'span' THEN span IS NOT NULL WHEN 'log' THEN log IS NOT NULL ELSE false END "
+    f"AND (span IS NULL OR ({WHOLE_SPAN.format(latest=LATEST_US)})) "
+    f"AND (log IS NULL OR ({WHOLE_LOG.format(latest=LATEST_US)}))"
     + "".join(f" AND list_count({items}) IS NOT DISTINCT FROM len({items})" for items in _LISTS)
 )
 
@@ -89,7 +98,11 @@ def read_records(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> in
         f"maximum_object_size = {MAX_LINE_BYTES + 1024})"
         for path in paths
     )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE records AS {parts}")
+    # What happened before it was appended counts from then; never from later, or no edit could outrank it.
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE records AS SELECT * EXCLUDE (source_time) "
+        f"REPLACE (least(coalesce(source_time, time), time) AS time) FROM ({parts})"
+    )
     row = connection.execute(
         f"SELECT count(*), count(*) FILTER (NOT coalesce({_WHOLE}, false)) FROM records"
     ).fetchone()

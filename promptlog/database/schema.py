@@ -5,11 +5,13 @@ History
 1   requests; metadata, tags, scores, request_prompts and request_groups beside them; removals; conflicts; journal
     offsets.
 2   metadata_by_value, the copy of metadata that look-ups read, its runs and its compaction.
+3   spans and span_logs; prompts and prompt_labels; of requests the tokens in detail, why they ended and replays; of
+    scores label and explanation.
 """
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 
 #: The table from which the values of one key are read.
 BY_VALUE = "metadata_by_value"
@@ -41,6 +43,72 @@ CREATE TABLE metadata_compaction (
 );
 """
 
+#: What OpenTelemetry programs tell beside their requests.
+_SPANS = """
+-- Every span that was exported, also those that are no call to a model. A row never changes but for its request.
+CREATE TABLE spans (
+    trace_id        VARCHAR NOT NULL,  -- 32 hex digits
+    span_id         VARCHAR NOT NULL,  -- 16 hex digits
+    parent_span_id  VARCHAR,           -- null: the trace begins here
+    name            VARCHAR NOT NULL,
+    kind            VARCHAR NOT NULL,  -- INTERNAL, SERVER, CLIENT, PRODUCER or CONSUMER
+    start_time      TIMESTAMP NOT NULL,
+    end_time        TIMESTAMP NOT NULL,
+    status          VARCHAR NOT NULL,  -- UNSET, OK or ERROR
+    status_message  VARCHAR,
+    attributes      JSON,              -- those that no column of the request holds
+    events          JSON,
+    links           JSON,
+    resource        JSON,              -- what the program says of itself: service.name, …
+    scope           VARCHAR,           -- the instrumentation that made it
+    request_id      UUID,              -- the request that it is; null: it is none
+    metadata        MAP(VARCHAR, VARCHAR),  -- what it says of itself and of the calls below it
+    tags            VARCHAR[],         -- likewise
+    response_id     VARCHAR,           -- the provider's id of the answer ("chatcmpl-…")
+    managed_span_id VARCHAR,           -- the request of this span id was logged by other means
+    own_content     BOOLEAN NOT NULL,  -- false: input and output come from span_logs, if at all
+    PRIMARY KEY (trace_id, span_id)
+);
+
+-- Messages and evaluations that came as logs, apart from the span they belong to; either may come first.
+CREATE TABLE span_logs (
+    trace_id    VARCHAR NOT NULL,      -- '' where the log names none
+    span_id     VARCHAR NOT NULL,
+    response_id VARCHAR,               -- an evaluation may name the answer instead of the span
+    time        TIMESTAMP NOT NULL,
+    name        VARCHAR,               -- "gen_ai.choice", …
+    input       JSON,                  -- messages of a prompt blueprint
+    output      JSON,
+    score       STRUCT("name" VARCHAR, score DOUBLE, label VARCHAR, explanation VARCHAR),
+    attributes  JSON,                  -- what is none of these
+    log_hash    VARCHAR NOT NULL,      -- of all of the above: the same log twice is one
+    PRIMARY KEY (trace_id, span_id, log_hash)
+);
+"""
+
+_PROMPTS = """
+-- Prompt templates. A version never changes.
+CREATE TABLE prompts (
+    prompt_name    VARCHAR NOT NULL,
+    version        BIGINT NOT NULL,    -- counts up from 1
+    template       JSON NOT NULL,      -- PromptLayer's prompt_template
+    metadata       JSON,               -- PromptLayer's: the model and its parameters
+    commit_message VARCHAR,
+    tags           VARCHAR[],
+    content_hash   VARCHAR NOT NULL,   -- of template and metadata: publishing the same again makes no version
+    published_at   TIMESTAMP NOT NULL,
+    PRIMARY KEY (prompt_name, version)
+);
+
+-- Names that move from version to version ("prod").
+CREATE TABLE prompt_labels (
+    prompt_name VARCHAR NOT NULL,
+    label       VARCHAR NOT NULL,
+    version     BIGINT NOT NULL,
+    updated_at  TIMESTAMP NOT NULL,
+    PRIMARY KEY (prompt_name, label)
+);
+"""
 
 #: Times are UTC, microseconds, in TIMESTAMP without a zone: no statement depends on a session's zone.
 SCHEMA = f"""
@@ -68,7 +136,13 @@ CREATE TABLE requests (
     output_tokens BIGINT,
     cost_usd      DOUBLE,
     trace_id      VARCHAR,             -- OpenTelemetry's, 32 hex digits
-    span_id       VARCHAR              -- OpenTelemetry's, 16 hex digits
+    span_id       VARCHAR,             -- OpenTelemetry's, 16 hex digits
+    cached_tokens      BIGINT,         -- of the input tokens: read from the provider's cache
+    cache_write_tokens BIGINT,         -- of the input tokens: written to it
+    reasoning_tokens   BIGINT,         -- of the output tokens
+    finish_reason      VARCHAR,        -- "stop", "length", …
+    replay_key         UUID,           -- a hash of prompt, model and parameters: what is asked alike has it alike
+    replayed_from      UUID            -- the request whose answer this one repeats
 );
 
 -- The heart: any number of string keys with string values on a request. The latest write of a key stays.
@@ -89,12 +163,15 @@ CREATE TABLE tags (
     PRIMARY KEY (request_id, tag)
 );
 
--- Numbers under a name; PromptLayer's run from 0 to 100, and one without a name is "default".
+-- Judgements under a name; PromptLayer's are numbers from 0 to 100, and one without a name is "default". Those of
+-- OpenTelemetry keep the scale of who judged.
 CREATE TABLE scores (
-    request_id UUID NOT NULL,
-    name       VARCHAR NOT NULL,
-    score      DOUBLE NOT NULL,
-    updated_at TIMESTAMP NOT NULL,
+    request_id  UUID NOT NULL,
+    name        VARCHAR NOT NULL,
+    score       DOUBLE,                -- null: the evaluation gave a label alone
+    updated_at  TIMESTAMP NOT NULL,
+    label       VARCHAR,               -- "relevant", …
+    explanation VARCHAR,
     PRIMARY KEY (request_id, name)
 );
 
@@ -116,6 +193,8 @@ CREATE TABLE request_groups (
     updated_at TIMESTAMP NOT NULL
 );
 
+{_SPANS}
+{_PROMPTS}
 -- What was removed, and when: no earlier write that is merged later brings it back.
 CREATE TABLE removals (
     request_id UUID NOT NULL,
@@ -148,5 +227,18 @@ INSERT INTO metadata_by_value
 SELECT key, (md5_number_lower(value) % 4294967296)::UINTEGER AS value_hash, value, request_id, 1 FROM metadata
 ORDER BY key, value_hash, request_id;
 INSERT INTO metadata_runs SELECT 1, count(*) FROM metadata;
+""",
+    3: f"""
+ALTER TABLE requests ADD COLUMN cached_tokens BIGINT;
+ALTER TABLE requests ADD COLUMN cache_write_tokens BIGINT;
+ALTER TABLE requests ADD COLUMN reasoning_tokens BIGINT;
+ALTER TABLE requests ADD COLUMN finish_reason VARCHAR;
+ALTER TABLE requests ADD COLUMN replay_key UUID;
+ALTER TABLE requests ADD COLUMN replayed_from UUID;
+ALTER TABLE scores ALTER COLUMN score DROP NOT NULL;
+ALTER TABLE scores ADD COLUMN label VARCHAR;
+ALTER TABLE scores ADD COLUMN explanation VARCHAR;
+{_SPANS}
+{_PROMPTS}
 """,
 }

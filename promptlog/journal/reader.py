@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptlog.journal.writer import SEGMENT_PREFIX, SEGMENT_SUFFIX
+from promptlog.journal.writer import READABLE_PREFIXES, SEGMENT_SUFFIX
 from promptlog.settings import MAX_LINE_BYTES, SLICE_BYTES, StorePaths
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def segment_sizes(paths: StorePaths) -> dict[str, int]:
     try:
         with os.scandir(paths.segments) as entries:
             for entry in entries:
-                if entry.name.startswith(SEGMENT_PREFIX) and entry.name.endswith(SEGMENT_SUFFIX):
+                if entry.name.startswith(READABLE_PREFIXES) and entry.name.endswith(SEGMENT_SUFFIX):
                     try:
                         sizes[entry.name] = entry.stat().st_size
                     except FileNotFoundError:

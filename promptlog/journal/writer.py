@@ -15,8 +15,10 @@ from promptlog.settings import SEGMENT_BYTES, StorePaths
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: The version stands in the name, so that an older promptlog leaves a newer one's segments alone.
-SEGMENT_PREFIX = "v1-"
+#: The version of the records stands in the name, so that an older promptlog leaves a newer one's segments alone.
+#: 2: spans, logs, evaluations and source times.
+SEGMENT_PREFIX = "v2-"
+READABLE_PREFIXES = ("v1-", SEGMENT_PREFIX)
 SEGMENT_SUFFIX = ".jsonl"
 
 

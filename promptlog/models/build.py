@@ -22,7 +22,7 @@ from promptlog.models.content import blueprint
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Moment = float | str | datetime
 
@@ -56,6 +56,12 @@ def request_record(
     trace_id: str | None = None,
     span_id: str | None = None,
     group_id: int | None = None,
+    cached_tokens: int | None = None,
+    cache_write_tokens: int | None = None,
+    reasoning_tokens: int | None = None,
+    finish_reason: str | None = None,
+    replay_key: str | uuid.UUID | None = None,
+    replayed_from: str | uuid.UUID | None = None,
 ) -> dict[str, Any]:
     """Return the record of one request; what is None is left out.
 
@@ -89,28 +95,25 @@ def request_record(
         record["metadata"] = check_metadata(metadata)
     if tags:
         record["tags"] = check_tags(tags)
-    if input_tokens is not None:
-        record["input_tokens"] = check_count(input_tokens, "input_tokens")
-    if output_tokens is not None:
-        record["output_tokens"] = check_count(output_tokens, "output_tokens")
     if price is not None:
         record["cost_usd"] = check_cost(price)
     if score is not None:
         record["scores"] = {check_score_name(score_name): check_score(score)}
+    if input_tokens is not None:
+        record["input_tokens"] = check_count(input_tokens, "input_tokens")
+    if output_tokens is not None:
+        record["output_tokens"] = check_count(output_tokens, "output_tokens")
     if group_id is not None:
         record["group_id"] = check_count(group_id, "group_id")
-    if api_type is not None:
-        record["api_type"] = check_text(api_type, "api_type")
     if function_name:  # PromptLayer's SDK sends "" for none
         record["function_name"] = check_text(function_name, "function_name")
-    if error_type is not None:
-        record["error_type"] = check_text(error_type, "error_type")
-    if error_message is not None:
-        record["error_message"] = check_text(error_message, "error_message")
-    if trace_id is not None:
-        record["trace_id"] = check_text(trace_id, "trace_id")
-    if span_id is not None:
-        record["span_id"] = check_text(span_id, "span_id")
+    texts = api_type, error_type, error_message, finish_reason, trace_id, span_id
+    if texts != _NO_TEXTS:
+        record.update(_checked(check_text, _TEXTS, texts))
+    rest = cached_tokens, cache_write_tokens, reasoning_tokens, replay_key, replayed_from
+    if rest != _NO_REST:
+        record.update(_checked(check_count, _COUNTS, rest[:3]))
+        record.update(_checked(lambda id, _: parse_request_id(id), _IDS, rest[3:]))
     if not (
         prompt_name is None
         and prompt_id is None
@@ -121,6 +124,20 @@ def request_record(
             name=prompt_name, version=prompt_version_number, id=prompt_id, variables=prompt_input_variables
         )
     return record
+
+
+_TEXTS = ("api_type", "error_type", "error_message", "finish_reason", "trace_id", "span_id")
+_COUNTS = ("cached_tokens", "cache_write_tokens", "reasoning_tokens")
+_IDS = ("replay_key", "replayed_from")
+_NO_TEXTS = (None,) * len(_TEXTS)
+_NO_REST = (None,) * (len(_COUNTS) + len(_IDS))
+
+
+def _checked(
+    check: Callable[[Any, str], Any], names: tuple[str, ...], values: tuple[Any, ...]
+) -> dict[str, Any]:
+    """Return those of the values that are given, checked, under their names."""
+    return {name: check(value, name) for name, value in zip(names, values, strict=True) if value is not None}
 
 
 def _status(given: str | None, error: object) -> str:

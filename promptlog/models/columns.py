@@ -56,11 +56,17 @@ COLUMNS: dict[str, Column] = {
         Column("input_variables", "text", "request_prompts"),
         Column("group_id", "number", "request_groups"),
         *(Column(name, "text") for name in _TEXT[7:]),
+        Column("cached_tokens", "number"),
+        Column("cache_write_tokens", "number"),
+        Column("reasoning_tokens", "number"),
+        Column("finish_reason", "text"),
+        Column("replay_key", "id"),
+        Column("replayed_from", "id"),
         Column("logged_at", "time"),
     )
 }
 
-#: What a frame shows unless told: the JSON that the text columns are made from is left out.
+#: What a frame shows unless told: the JSON that the text columns are made from is left out, and what only replay reads.
 FRAME_COLUMNS = tuple(
-    name for name in COLUMNS if name not in {"input", "output", "parameters", "input_variables"}
+    name for name in COLUMNS if name not in {"input", "output", "parameters", "input_variables", "replay_key"}
 )

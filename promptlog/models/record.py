@@ -31,17 +31,89 @@ class Removed(BaseModel):
     score: list[str] = []
 
 
-class TrackRecord(BaseModel):
-    """Something set on a request after it was logged, or before."""
+class Evaluation(BaseModel):
+    """A judgement in the scale of who judged."""
+
+    score: float | None = None
+    label: str | None = None
+    explanation: str | None = None
+
+
+class SpanPart(BaseModel):
+    """A span of OpenTelemetry's; what no column of a request holds stands in `attributes`."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None = None
+    name: str
+    kind: str
+    start_time: _Micros
+    end_time: _Micros
+    status: str
+    status_message: str | None = None
+    attributes: dict[str, Any] | None = None
+    events: list[Any] | None = None
+    links: list[Any] | None = None
+    resource: dict[str, Any] | None = None
+    scope: str | None = None
+    metadata: dict[str, str] | None = None
+    tags: list[str] | None = None
+    response_id: str | None = None
+    managed_span_id: str | None = None
+
+
+class NamedEvaluation(Evaluation):
+    """A judgement, and what was judged."""
+
+    name: str
+
+
+class LogPart(BaseModel):
+    """Messages or an evaluation that came as a log, apart from their span."""
+
+    trace_id: str | None = None
+    span_id: str | None = None
+    response_id: str | None = None
+    time: _Micros
+    name: str | None = None
+    input: list[Any] | None = None
+    output: list[Any] | None = None
+    score: NamedEvaluation | None = None
+    attributes: dict[str, Any] | None = None
+
+
+class AnyRecord(BaseModel):
+    """What every line has."""
 
     model_config = ConfigDict(extra="ignore")
 
+    time: _Micros
+    source_time: _Micros | None = None  # when it happened, where that is not when it was appended
+
+
+class SpanRecord(AnyRecord):
+    """A span that is no call to a model."""
+
+    kind: Literal["span"]
+    span: SpanPart
+
+
+class LogRecord(AnyRecord):
+    """A log that belongs to a span."""
+
+    kind: Literal["log"]
+    log: LogPart
+
+
+class TrackRecord(AnyRecord):
+    """Something set on a request after it was logged, or before."""
+
     kind: Literal["track", "remove"]
     request_id: UUID
-    time: _Micros
     metadata: dict[str, str] | None = None
     tags: list[str] | None = None
     scores: dict[str, float] | None = None
+    evaluations: dict[str, Evaluation] | None = None
     prompt: PromptLink | None = None
     group_id: _Int64 | None = None
     removed: Removed | None = None
@@ -68,6 +140,16 @@ class RequestRecord(TrackRecord):
     cost_usd: float | None = None
     trace_id: str | None = None
     span_id: str | None = None
+    cached_tokens: _Int64 | None = None
+    cache_write_tokens: _Int64 | None = None
+    reasoning_tokens: _Int64 | None = None
+    finish_reason: str | None = None
+    replay_key: UUID | None = None
+    replayed_from: UUID | None = None
+    span: SpanPart | None = None
+
+
+_Record = Annotated[RequestRecord | TrackRecord | SpanRecord | LogRecord, Field(discriminator="kind")]
 
 
 def why_not_a_record(line: bytes) -> str | None:
@@ -75,7 +157,7 @@ def why_not_a_record(line: bytes) -> str | None:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        TypeAdapter(Annotated[RequestRecord | TrackRecord, Field(discriminator="kind")]).validate_json(line)
+        TypeAdapter(_Record).validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -34,6 +34,11 @@ class Request(BaseModel):
     cost_usd: float | None = None
     trace_id: str | None = None
     span_id: str | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    finish_reason: str | None = None
+    replayed_from: str | None = None
     prompt_name: str | None = None
     prompt_version: int | None = None
     prompt_label: str | None = None
@@ -44,11 +49,19 @@ class Request(BaseModel):
     metadata: dict[str, str] = {}
     tags: list[str] = []
     scores: dict[str, float] = {}
+    score_labels: dict[str, str] = {}
 
     def _repr_html_(self) -> str:
         from promptlog.html import request_page, shown
 
         return shown(lambda: request_page(self))
+
+    @property
+    def judgements(self) -> dict[str, str]:
+        """Each score as text, with its label: "95", "0.5 good", "bad"."""
+        names = sorted(self.scores.keys() | self.score_labels.keys())
+        numbers = {name: f"{score:g}" for name, score in self.scores.items()}
+        return {name: f"{numbers.get(name, '')} {self.score_labels.get(name, '')}".strip() for name in names}
 
     @property
     def input_text(self) -> str:

@@ -128,9 +128,9 @@ def joined(table: str, alias: str, gathered: str) -> str:
 
 def _framed(name: str, *, zoned: bool) -> str:
     """A column as frames show it: ids as text, times with their zone."""
-    if name == "request_id":
-        return "r.request_id::VARCHAR"
     sql = column_sql(name)
+    if COLUMNS[name].kind == "id":
+        return f"{sql}::VARCHAR"
     return f"({sql} AT TIME ZONE 'UTC')" if zoned and COLUMNS[name].kind == "time" else sql
 
 
@@ -165,7 +165,9 @@ def as_sql(question: Question, *, zoned: bool) -> tuple[str, Values]:
         )
     if question.all_scores:
         shown.append("coalesce(s.gathered, map()) AS scores")
-        joins += joined("scores", "s", "map_from_entries(list((name, score) ORDER BY name))")
+        joins += joined(
+            "scores", "s", "map_from_entries(list((name, score) ORDER BY name) FILTER (score IS NOT NULL))"
+        )
     if question.ids is None:
         which = " SEMI JOIN picked USING (request_id)"
         where = ""

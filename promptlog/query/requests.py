@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _PAGE = 500  # requests read at once while iterating: no lease of the store outlives a page
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
-_WHOLE_COLUMNS = tuple(name for name in COLUMNS if name not in {"input_text", "output_text"})
+_WHOLE_COLUMNS = tuple(name for name in COLUMNS if name not in {"input_text", "output_text", "replay_key"})
 _JSON_COLUMNS = ("input", "output", "parameters", "input_variables")
 
 
@@ -262,7 +262,7 @@ class Requests(Result):
         from promptlog.models.request import Request
 
         columns = ", ".join(
-            "r.request_id::VARCHAR AS request_id" if name == "request_id" else f"{column_sql(name)} AS {name}"
+            f"{column_sql(name)}{'::VARCHAR' if COLUMNS[name].kind == 'id' else ''} AS {name}"
             for name in _WHOLE_COLUMNS
         )
         binder = Binder()
@@ -273,7 +273,7 @@ class Requests(Result):
             f"LEFT JOIN request_groups g USING (request_id)"
             + joined("metadata", "m", "list([key, value] ORDER BY key)")
             + joined("tags", "t", "list(tag ORDER BY tag)")
-            + joined("scores", "s", "list((name, score) ORDER BY name)")
+            + joined("scores", "s", "list((name, score, label) ORDER BY name)")
             + f" WHERE {among(ids, binder, whole_rows=True)}"
         )
         with self._store.ask(self._doing) as connection:
@@ -286,7 +286,11 @@ class Requests(Result):
             for name in _JSON_COLUMNS:
                 # The standard library's reader: pydantic's stops at 200 levels, and its writer takes more.
                 row[name] = json.loads(row[name]) if row[name] is not None else None
-            yield Request(**{**row, "metadata": dict(row["metadata"]), "scores": dict(row["scores"])})
+            row["metadata"] = dict(row["metadata"])
+            given = row["scores"]
+            row["scores"] = {name: score for name, score, _ in given if score is not None}
+            row["score_labels"] = {name: label for name, _, label in given if label is not None}
+            yield Request(**row)
 
 
 def _column_name(given: object) -> str:

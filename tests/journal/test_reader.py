@@ -100,7 +100,7 @@ def test_an_unfinished_line_waits(paths: StorePaths) -> None:
 
 def test_foreign_files_are_left_alone(paths: StorePaths) -> None:
     """What a newer promptlog or somebody else put among the segments is not read."""
-    for name in ("v2-a.jsonl", "v1-a.jsonl.part", "notes.txt"):
+    for name in ("v3-a.jsonl", "v1-a.jsonl.part", "notes.txt"):
         (paths.segments / name).write_bytes(b'{"time":1}\n')
     assert next_slice(paths, {}) is None
 

@@ -29,6 +29,8 @@ TABLES = (
     "request_groups",
     "removals",
     "conflicts",
+    "spans",
+    "span_logs",
 )
 Contents = dict[str, set[tuple[Any, ...]]]
 

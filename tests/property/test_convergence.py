@@ -19,6 +19,7 @@ from tests.strategies import Journey, Record, journeys, records
 if TYPE_CHECKING:
     from tests.property.bench import Bench, Contents
 
+_SCORE_PARTS = ("score", "label", "explanation")
 _PROMPT_PARTS = ("name", "version", "label", "id", "variables")
 
 
@@ -75,7 +76,9 @@ def _tables(bench: Bench, written: list[Record]) -> Contents:
             place = (record["request_id"], kind, key)
             removed[place] = max(removed.get(place, 0), record["time"])
 
-    def latest(part: str, kind: str | None) -> dict[tuple[str, Any], tuple[int, Any]]:
+    def latest(
+        part: str, kind: str | None, written: list[Record] = written
+    ) -> dict[tuple[str, Any], tuple[int, Any]]:
         """Return, for each key, the greatest (time, value) that no removal covers."""
         found: dict[tuple[str, Any], tuple[int, Any]] = {}
         for record in written:
@@ -105,7 +108,10 @@ def _tables(bench: Bench, written: list[Record]) -> Contents:
         "metadata": {(i, k, value, _time(t)) for (i, k), (t, value) in metadata.items()},
         "metadata_by_value": {(k, value_hash(value), value, i) for (i, k), (_, value) in metadata.items()},
         "tags": {(i, k, _time(t)) for (i, k), (t, _) in latest("tags", "tag").items()},
-        "scores": {(i, k, value, _time(t)) for (i, k), (t, value) in latest("scores", "score").items()},
+        "scores": {
+            (i, k, score, _time(t), *judged)
+            for (i, k), (t, (score, *judged)) in latest("scores", "score", _judged(written)).items()
+        },
         "request_prompts": {
             (i, *_parts(value), _time(t)) for (i, _), (t, value) in latest("prompt", None).items()
         },
@@ -114,10 +120,25 @@ def _tables(bench: Bench, written: list[Record]) -> Contents:
     }
 
 
+def _judged(written: list[Record]) -> list[Record]:
+    """Return the records of scores and evaluations alike: (score, label, explanation) under a name."""
+    plain = [
+        {**r, "scores": {name: (score, None, None) for name, score in r["scores"].items()}}
+        for r in written
+        if "scores" in r
+    ]
+    judged = [
+        {**r, "scores": {name: tuple(map(e.get, _SCORE_PARTS)) for name, e in r["evaluations"].items()}}
+        for r in written
+        if "evaluations" in r
+    ]
+    return plain + judged
+
+
 def _order(write: tuple[int, Any]) -> Any:
     """Equal times go to the greater value: text by its code points; in a prompt, part by part, null the greatest."""
     time, value = write
-    parts = _parts(value) if isinstance(value, dict) else (value,)
+    parts = _parts(value) if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
     return time, [(part is None, part if part is not None else 0) for part in parts]
 
 

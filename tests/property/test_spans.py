@@ -1,0 +1,183 @@
+"""Spans converge: a trace is what was exported of it, whichever of its spans and logs came first."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promptlog.identifiers import span_request_id
+from tests.property.bench import lines_of
+from tests.strategies import Journey, journeys
+
+if TYPE_CHECKING:
+    from tests.property.bench import Bench
+
+_START = 1_700_000_000_000_000
+_TRACE = "ab" * 16
+_KEYS = ("user_id", "plan")
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Some spans of a tree (a parent may be missing, or be a circle), calls among them, and logs of theirs."""
+    count = draw(st.integers(1, 5))
+    records = []
+    for number in range(count):
+        parent = draw(st.one_of(st.none(), st.integers(0, count)))
+        span: dict[str, Any] = {
+            "trace_id": _TRACE,
+            "span_id": _span_id(number),
+            "parent_span_id": None if parent is None else _span_id(parent),
+            "name": "step",
+            "kind": "INTERNAL",
+            "start_time": _START + number,
+            "end_time": _START + number + 10,
+            "status": "UNSET",
+        }
+        metadata = draw(st.dictionaries(st.sampled_from(_KEYS), st.sampled_from("xyz"), max_size=2))
+        if metadata:
+            span["metadata"] = metadata
+        if tags := draw(st.lists(st.sampled_from("tu"), unique=True, max_size=2)):
+            span["tags"] = tags
+        stamp: dict[str, Any] = {"time": _START + 1000 + number, "source_time": _START + number, "span": span}
+        if draw(st.booleans()):
+            call: dict[str, Any] = {
+                "kind": "request",
+                "request_id": span_request_id(_TRACE, _span_id(number), _START + number),
+                "start_time": _START + number,
+                "end_time": _START + number + 10,
+                "status": "SUCCESS",
+                "trace_id": _TRACE,
+                "span_id": _span_id(number),
+            }
+            call |= {name: span[name] for name in ("metadata", "tags") if name in span}
+            if draw(st.booleans()):
+                call["input"] = _blueprint(["own"])
+            records.append({**stamp, **call})
+        else:
+            records.append({**stamp, "kind": "span"})
+    for number, (log, of) in enumerate(draw(st.lists(st.tuples(_LOGS, st.integers(0, count)), max_size=4))):
+        place = {"trace_id": _TRACE, "span_id": _span_id(of), "time": log["time"] * 10 + number}
+        records.append({"time": _START * 20, "kind": "log", "log": {**log, **place}})
+    return records
+
+
+_LOGS = st.one_of(
+    st.builds(
+        lambda time, text, part: {
+            "time": _START // 10 + time,
+            "name": "gen_ai.choice",
+            part: [_message(text)],
+        },
+        st.integers(0, 3),
+        st.sampled_from("ab"),
+        st.sampled_from(("input", "output")),
+    ),
+    st.builds(
+        lambda time, score: {"time": _START // 10 + time, "score": {"name": "relevance", **score}},
+        st.integers(0, 3),
+        st.sampled_from(
+            ({"score": 0.5, "label": "good"}, {"label": "bad", "explanation": "why"}, {"score": 7})
+        ),
+    ),
+)
+
+
+@settings(max_examples=25)
+@given(data=st.data(), written=traces())
+def test_a_trace_is_the_same_whichever_of_its_spans_came_first(
+    bench: Bench, data: st.DataObject, written: list[dict[str, Any]]
+) -> None:
+    """Inherited metadata and tags, content and scores of logs: as the rule says it in Python."""
+    for _ in range(2):
+        bench.empty()
+        _travel(bench, written, data.draw(journeys(len(written))))
+        asked = {
+            "metadata": "SELECT request_id::VARCHAR, key, value, epoch_us(updated_at) FROM metadata",
+            "by value": "SELECT request_id::VARCHAR, key, value FROM metadata_by_value",
+            "tags": "SELECT request_id::VARCHAR, tag, epoch_us(updated_at) FROM tags",
+            "content": "SELECT request_id::VARCHAR, input::VARCHAR, output::VARCHAR FROM requests",
+            "scores": "SELECT request_id::VARCHAR, score, label, explanation, epoch_us(updated_at) FROM scores",
+            "spans": "SELECT span_id, request_id::VARCHAR FROM spans",
+            "conflicts": "SELECT count(*) FROM conflicts",
+        }
+        found = {
+            name: sorted(bench.connection.execute(text).fetchall(), key=repr) for name, text in asked.items()
+        }
+        assert found == {name: sorted(rows, key=repr) for name, rows in _expected(written).items()}
+
+
+def _travel(bench: Bench, written: list[dict[str, Any]], way: Journey) -> None:
+    segments = [bench.new_segment() for _ in range(3)]
+    for number, segment, merges in way.steps:
+        bench.append(segments[segment], lines_of([written[number]]))
+        if merges:
+            bench.merge(way.slice_bytes)
+    bench.merge(way.slice_bytes)
+
+
+def _expected(written: list[dict[str, Any]]) -> dict[str, list[tuple[Any, ...]]]:
+    spans = {r["span"]["span_id"]: r["span"] for r in written if "span" in r}
+    calls = {r["span_id"]: r for r in written if r["kind"] == "request"}
+    metadata: dict[tuple[str, str], tuple[int, str]] = {}
+    tags: dict[tuple[str, str], int] = {}
+    for span_id, call in calls.items():
+        at, distance = span_id, 0
+        while at in spans and distance <= 64:
+            time = call["start_time"] - distance
+            for key, value in spans[at].get("metadata", {}).items():
+                place = (call["request_id"], key)
+                metadata[place] = max(metadata.get(place, (0, "")), (time, value))
+            for tag in spans[at].get("tags", ()):
+                tags[call["request_id"], tag] = max(tags.get((call["request_id"], tag), 0), time)
+            at, distance = spans[at].get("parent_span_id"), distance + 1
+    logs = {json.dumps(r["log"], sort_keys=True): r["log"] for r in written if r["kind"] == "log"}
+    content, scores = [], {}
+    for span_id, call in calls.items():
+        own = [log for log in logs.values() if log["span_id"] == span_id]
+        parts = [_said(own, part) for part in ("input", "output")]
+        if "input" in call:
+            parts = [_text(call["input"]), None]
+        content.append((call["request_id"], *parts))
+        judged = [
+            (log["time"], *(log["score"].get(part) for part in ("score", "label", "explanation")))
+            for log in own
+            if "score" in log
+        ]
+        if judged:
+            time, *values = max(judged, key=lambda row: [(value is None, value or 0) for value in row])
+            scores[call["request_id"]] = (*values, time)
+    return {
+        "metadata": [(*place, value, time) for place, (time, value) in metadata.items()],
+        "by value": [(*place, value) for place, (_, value) in metadata.items()],
+        "tags": [(*place, time) for place, time in tags.items()],
+        "content": content,
+        "scores": [(request_id, *row) for request_id, row in scores.items()],
+        "spans": [(span_id, calls.get(span_id, {}).get("request_id")) for span_id in spans],
+        "conflicts": [(0,)],
+    }
+
+
+def _said(logs: list[dict[str, Any]], part: str) -> str | None:
+    """Return the messages of logs in order of time."""
+    texts = sorted((log["time"], log[part][0]["content"][0]["text"]) for log in logs if part in log)
+    return _text(_blueprint([text for _, text in texts])) if texts else None
+
+
+def _span_id(number: int) -> str:
+    return f"{number + 1:016x}"
+
+
+def _message(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": [{"type": "text", "text": text}]}
+
+
+def _blueprint(texts: list[str]) -> dict[str, Any]:
+    return {"type": "chat", "messages": [_message(text) for text in texts]}
+
+
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":"))
