@@ -6,7 +6,7 @@ ask it questions from a notebook or a shell, offline.
 The house. A floor imports only floors below it, and `tests/test_floors.py` holds that:
 
 ```
-5  cli                                                         the shell
+5  cli (the shell)   otel (OpenTelemetry: spans as requests)   the edges
 4  client, track, overview                                     PromptLog: the face over all of it
 3  query (expressions -> SQL), transfer (bulk), plots          one job each
 2  database (schema, lease, store, merge, compaction): the only import of duckdb
