@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from starlette.exceptions import HTTPException
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
 
@@ -22,6 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ASKING_THREADS = 4  # questions to the store at once; more would only wait for each other's memory
+_MOST_PROMPTS = 100_000
 _MOST_WAITING = 64  # requests that wait for one of them; the next is told to come back
 
 
@@ -34,6 +35,7 @@ class House:
         token: what a browser or program must show; None where the machine's own users alone can reach us.
         api_key: what PromptLayer's doors want to see; None takes any.
         read_only: whether nothing may be written.
+        base_urls: where providers are, by name, for PromptLayer's SDK to call.
         csrf_token: what every form must carry as `csrf_token`, or a script's request as the header X-CSRF-Token.
     """
 
@@ -41,11 +43,13 @@ class House:
     token: str | None = None
     api_key: str | None = None
     read_only: bool = False
+    base_urls: Mapping[str, str] = field(default_factory=dict)
     csrf_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     _threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="promptlog-ask")
     )
     _asked: int = 0
+    _prompts: dict[int, str] = field(default_factory=dict)
 
     async def ask(self, question: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what asks the store, and so blocks, in one of a few threads.
@@ -63,6 +67,20 @@ class House:
             return await work
         finally:
             self._asked -= 1
+
+    def remember_prompt(self, number: int, name: str) -> None:
+        """Keep the name of a prompt's number, for what is logged by the number alone."""
+        self._prompts[number] = name
+
+    async def prompt_name(self, number: object) -> str | None:
+        """Return the name of a prompt's number; None where it is none of ours. The store is asked for those not met yet."""
+        if not isinstance(number, int):
+            return None
+        if number not in self._prompts:
+            found = await self.ask(lambda: self.client.templates.all(1, _MOST_PROMPTS))
+            self._prompts.update({one["id"]: one["prompt_name"] for one in found})
+            self._prompts.setdefault(number, "")
+        return self._prompts[number] or None
 
     def close(self) -> None:
         """Let the threads end, and the store go."""

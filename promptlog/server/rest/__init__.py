@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptlog.server.rest import logging, templates, tracking
+
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 
 def rest_routes() -> list[BaseRoute]:
     """Return the doors for programs, the busiest first."""
-    return []
+    return [*logging.routes(), *tracking.routes(), *templates.routes()]
