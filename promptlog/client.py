@@ -277,7 +277,8 @@ class PromptLog(Overview):
     def sql(self, text: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> SqlResult:
         """Ask in SQL: one statement that only reads, with `?` for each of `params`, or `$name` for each of a dict.
 
-        The tables are requests, metadata, tags, scores, request_prompts and request_groups; their times are UTC.
+        The tables are requests, metadata, tags, scores, request_prompts, request_groups, spans, span_logs, prompts and
+        prompt_labels; their times are UTC.
         No other file can be reached.
 
         Raises:

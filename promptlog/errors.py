@@ -14,6 +14,7 @@ PromptLogError
 │   └── QueryError             the database refused a query
 ├── ConditionAsBoolError       (also TypeError)       `a and b` where `a & b` was meant
 ├── RequestNotFoundError       (also LookupError)
+├── TraceNotFoundError         (also LookupError)
 ├── MissingExtraError          (also ImportError)     a package of an extra is not installed
 └── StoreError
     ├── StoreBusyError         (also TimeoutError)
@@ -180,6 +181,10 @@ class ConditionAsBoolError(PromptLogError, TypeError):
 
 class RequestNotFoundError(PromptLogError, LookupError):
     """No request has this id or prefix."""
+
+
+class TraceNotFoundError(PromptLogError, LookupError):
+    """No span and no request has this trace id."""
 
 
 class MissingExtraError(PromptLogError, ImportError):

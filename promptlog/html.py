@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from promptlog.models.analytics import Analytics, Totals
     from promptlog.models.request import Request
     from promptlog.models.tables import Table
+    from promptlog.models.trace import Call, Trace
 
 ROWS = 10  # what a table shows of its beginning
 _CELL_CHARS = 50
 _FACT_CHARS = 2000
 _SAID_CHARS = 4000
 _BAR_PX = 90
+_TRACE_PX = 240
 _CHART_PX = (560, 48)
 _GREY = "rgba(128,128,128,.25)"
 _BLUE = "rgba(66,133,220,.75)"
@@ -123,11 +125,38 @@ def request_page(request: Request) -> str:
         [_dim("tags"), ("".join(f'<span class="t">{_text(tag)}</span>' for tag in request.tags), "")]
     ] * bool(request.tags)
     lines += _pairs("metadata", request.metadata)
-    lines += _pairs("score", {name: f"{number:g}" for name, number in request.scores.items()})
+    lines += _pairs("score", request.judgements)
     return _page(
         f"{status} <code>{_text(request.request_id)}</code>{_table((), lines)}"
         f"{_conversation('input', request.input)}{_conversation('output', request.output)}"
     )
+
+
+def trace_page(trace: Trace) -> str:
+    """Return the tree of a trace, each span with its place in time and its requests in short."""
+    head = (
+        f'<b>trace</b> <code>{_text(trace.trace_id)}</code> <span class="d">{len(trace.spans):,} spans</span>'
+    )
+    rows = []
+    for depth, span, left, width in trace.bars():
+        place = f"margin-left:{left * _TRACE_PX:.1f}px;width:{max(width * _TRACE_PX, 1):.1f}px"
+        colour = _COLOURS["ERROR"] if span.status == "ERROR" else _BLUE
+        bar = f'<div style="width:{_TRACE_PX}px"><div style="{place};height:.8em;background:{colour}"></div></div>'
+        name = f'<span style="padding-left:{depth * 1.2:.1f}em">{_text(span.name)}</span>'
+        rows.append([(name, ""), (bar, ""), _number(latency(span.latency_ms)), *_calls(span.requests)])
+    rows += [[_dim("no span"), ("", ""), ("", ""), *_calls([call])] for call in trace.requests]
+    return _page(head + _table(["span", "", "duration", "model", "tokens", "cost", "request"], rows))
+
+
+def _calls(calls: Sequence[Call]) -> list[Cell]:
+    """Return the cells that tell of the requests of one span, each on a line."""
+    told = [
+        (call.model or "", tokens(call.input_tokens, call.output_tokens), usd(call.cost_usd), call.request_id)
+        for call in calls
+    ]
+    return [("<br>".join(_text(part) for part in column), "") for column in zip(*told, strict=True)] or [
+        ("", "")
+    ] * 4
 
 
 def analytics_page(found: Analytics) -> str:

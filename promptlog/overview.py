@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from promptlog.expressions.nodes import Condition
     from promptlog.models.analytics import Analytics
     from promptlog.models.sessions import SessionColumn
+    from promptlog.models.trace import Trace
     from promptlog.query.catalogue import Metadata
     from promptlog.query.requests import Requests
     from promptlog.query.sessions import Sessions
@@ -39,6 +40,20 @@ class Overview:
         from promptlog.query.catalogue import Metadata
 
         return Metadata(self._store)
+
+    def trace(self, trace_id: str) -> Trace:
+        """Return a trace: the tree of its spans, and the requests that stand in it.
+
+        Args:
+            trace_id: OpenTelemetry's, 32 hex digits; a request has it as `trace_id`.
+
+        Raises:
+            InvalidInputError: it is no trace id.
+            TraceNotFoundError: no span and no request has it.
+        """
+        from promptlog.query.traces import read_trace
+
+        return read_trace(self._store, trace_id)
 
     def sessions(
         self,

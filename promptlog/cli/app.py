@@ -16,6 +16,7 @@ from promptlog.cli import (
     options,
     searching,
     stats,
+    tracing,
     tracking,
     upkeep,
 )
@@ -78,6 +79,7 @@ app.command("log")(logging.log)
 app.command("list")(asking.list_requests)
 app.command("search", cls=searching.SearchCommand, help=searching.HELP)(searching.search)
 app.command("show")(asking.show)
+app.command("trace")(tracing.trace)
 app.command("stats")(stats.stats)
 app.command("keys")(looking.keys)
 app.command("values")(looking.values)

@@ -53,7 +53,8 @@ def sql(
 ) -> None:
     """Ask in SQL that only reads.
 
-    The tables are requests, metadata, tags, scores, request_prompts and request_groups; their times are UTC.
+    The tables are requests, metadata, tags, scores, request_prompts, request_groups, spans, span_logs, prompts and
+    prompt_labels; their times are UTC.
     With --json, one row a line.
     """
     rows = open_client(store).sql(sys.stdin.read() if text == "-" else text).dicts()

@@ -26,7 +26,7 @@ def draw(request: Request) -> None:
     _pairs(on, "metadata", sorted(request.metadata.items()))
     if request.tags:
         _line(on, "tags", ", ".join(map(one_line, request.tags)))
-    _pairs(on, "scores", [(name, f"{score:g}") for name, score in sorted(request.scores.items())])
+    _pairs(on, "scores", list(request.judgements.items()))
     _conversation(on, "input", request.input)
     _conversation(on, "output", request.output)
 
@@ -39,7 +39,15 @@ def _header(on: Console, request: Request) -> None:
     _line(on, "time", f"{request.start_time:%Y-%m-%d %H:%M:%S.%f} UTC")
     _line(on, "model", " ".join(part for part in (request.provider, request.model) if part))
     _line(on, "latency", latency(request.latency_ms))
-    _line(on, "tokens", tokens(request.input_tokens, request.output_tokens))
+    kinds = (
+        ("cached", request.cached_tokens),
+        ("written to cache", request.cache_write_tokens),
+        ("reasoning", request.reasoning_tokens),
+    )
+    detail = ", ".join(f"{count:,} {kind}" for kind, count in kinds if count)
+    _line(
+        on, "tokens", tokens(request.input_tokens, request.output_tokens) + (f" ({detail})" if detail else "")
+    )
     _line(on, "cost", usd(request.cost_usd))
     version = f" version {request.prompt_version}" if request.prompt_version is not None else ""
     label = f" ({request.prompt_label})" if request.prompt_label else ""
@@ -47,7 +55,15 @@ def _header(on: Console, request: Request) -> None:
     for name in ("input_variables", "parameters"):
         value = getattr(request, name)
         _line(on, name.removeprefix("input_"), json_line(value) if value else "")
-    for name in ("api_type", "function_name", "group_id", "trace_id", "span_id"):
+    for name in (
+        "finish_reason",
+        "api_type",
+        "function_name",
+        "group_id",
+        "trace_id",
+        "span_id",
+        "replayed_from",
+    ):
         _line(on, name.replace("_", " "), cell(getattr(request, name)))
     problem = ": ".join(part for part in (request.error_type, request.error_message) if part)
     _line(on, "error", problem, style="red")

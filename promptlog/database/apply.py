@@ -238,7 +238,7 @@ def _count_parts(connection: duckdb.DuckDBPyConnection, records: str) -> dict[st
         "apart": "kind IN ('span', 'log')",
         "span": "span IS NOT NULL",
         "log": "log IS NOT NULL",
-        "trace": "span IS NOT NULL OR trace_id IS NOT NULL",
+        "trace": "span IS NOT NULL OR trace_id IS NOT NULL OR span_id IS NOT NULL",
         **{part: f"{part} IS NOT NULL" for part in _TABLES},
     }
     counts = ", ".join(f"count(*) FILTER ({condition})" for condition in parts.values())

@@ -134,7 +134,9 @@ def settle_traces(
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT trace_id FROM ("
         f"SELECT span.trace_id AS trace_id FROM {records} UNION ALL SELECT log.trace_id FROM {records} "
-        f"UNION ALL SELECT trace_id FROM {records} WHERE kind = 'request') WHERE trace_id <> ''"
+        f"UNION ALL SELECT trace_id FROM {records} WHERE kind = 'request' "
+        f"UNION ALL SELECT trace_id FROM spans WHERE managed_span_id IN (SELECT span_id FROM {records})) "
+        f"WHERE trace_id <> ''"
     )
     told = "SELECT count(*) FROM spans WHERE (metadata IS NOT NULL OR tags IS NOT NULL) AND trace_id IN (FROM touched)"
     if _count(connection, told):
@@ -151,7 +153,7 @@ def settle_traces(
 
 def _link_managed(connection: duckdb.DuckDBPyConnection) -> None:
     """Find the requests that were logged by other means for spans that say so."""
-    waiting = "managed_span_id IS NOT NULL AND request_id IS NULL"
+    waiting = "managed_span_id IS NOT NULL AND spans.request_id IS NULL"
     if _count(connection, f"SELECT count(*) FROM spans WHERE {waiting}"):
         connection.execute(
             f"UPDATE spans SET request_id = r.request_id FROM requests r "

@@ -57,6 +57,13 @@ class Request(BaseModel):
         return shown(lambda: request_page(self))
 
     @property
+    def judgements(self) -> dict[str, str]:
+        """Each score as text, with its label: "95", "0.5 good", "bad"."""
+        names = sorted(self.scores.keys() | self.score_labels.keys())
+        numbers = {name: f"{score:g}" for name, score in self.scores.items()}
+        return {name: f"{numbers.get(name, '')} {self.score_labels.get(name, '')}".strip() for name in names}
+
+    @property
     def input_text(self) -> str:
         """The text that went in, messages joined by blank lines."""
         return text_of(self.input)

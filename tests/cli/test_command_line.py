@@ -22,6 +22,7 @@ COMMANDS = (
     "list",
     "search",
     "show",
+    "trace",
     "stats",
     "keys",
     "values",

@@ -11,6 +11,7 @@ import pytest
 
 from promptlog import PromptLog
 from tests.cli.conftest import NOW
+from tests.query.test_traces import TRACE, call, span
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -149,3 +150,19 @@ def test_stored_text_is_made_harmless(shell: Shell) -> None:
 def test_wrong_arguments(shell: Shell, command: list[str], said: str) -> None:
     """One line that names what is wrong."""
     assert said in shell.refused(*command)
+
+
+def test_a_trace_is_a_tree(shell: Shell) -> None:
+    """Each span below its parent, its calls told beside it; what no trace has is an error."""
+    client = PromptLog(shell.store)
+    for record in (span(1, name=_NASTY, metadata={"user_id": "u1"}), call(2, 1), call(3, 9, status="ERROR")):
+        client._append(record)
+    lines = shell.ok("trace", TRACE).splitlines()
+    assert "\\x1b[31mred" in lines[1]
+    assert lines[2].startswith("· step 2")
+    assert "gpt-4o" in lines[2]
+    assert lines[3].startswith("step 3")  # its parent was not exported
+    (found,) = shell.rows("trace", TRACE)
+    assert [len(each["requests"]) for each in found["spans"]] == [0, 1, 1]
+    assert "no span" in shell.refused("trace", "cd" * 16)
+    assert "32 hex digits" in shell.refused("trace", "cd")

@@ -27,7 +27,7 @@ def traces(draw: st.DrawFn) -> list[dict[str, Any]]:
     records = []
     for number in range(count):
         parent = draw(st.one_of(st.none(), st.integers(0, count)))
-        span = {
+        span: dict[str, Any] = {
             "trace_id": _TRACE,
             "span_id": _span_id(number),
             "parent_span_id": None if parent is None else _span_id(parent),
@@ -42,9 +42,9 @@ def traces(draw: st.DrawFn) -> list[dict[str, Any]]:
             span["metadata"] = metadata
         if tags := draw(st.lists(st.sampled_from("tu"), unique=True, max_size=2)):
             span["tags"] = tags
-        stamp = {"time": _START + 1000 + number, "source_time": _START + number, "span": span}
+        stamp: dict[str, Any] = {"time": _START + 1000 + number, "source_time": _START + number, "span": span}
         if draw(st.booleans()):
-            call = {
+            call: dict[str, Any] = {
                 "kind": "request",
                 "request_id": span_request_id(_TRACE, _span_id(number), _START + number),
                 "start_time": _START + number,
