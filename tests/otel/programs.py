@@ -168,7 +168,8 @@ PROGRAMS: dict[str, tuple[str, str]] = {
     "anthropic by itself": (
         "anthropic",
         _OURS.format(
-            instrument="os.environ['ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE'] = 'content'", call=_ANTHROPIC
+            instrument="os.environ['ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE'] = 'content'",
+            call=_ANTHROPIC,
         ),
     ),
     "langfuse, by OTLP": (
