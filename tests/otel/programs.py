@@ -138,7 +138,7 @@ PROGRAMS: dict[str, tuple[str, str]] = {
         + _OURS.format(instrument=_V2, call=_OPENAI),
     ),
     "opentelemetry-instrumentation-genai-openai": (
-        "opentelemetry.util.genai.conversation_context",
+        "opentelemetry.util.genai._conversation_context",
         _OURS.format(
             instrument="from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor; OpenAIInstrumentor().instrument()",
             call=_OPENAI,
@@ -175,7 +175,6 @@ PROGRAMS: dict[str, tuple[str, str]] = {
     "langfuse, by OTLP": (
         "langfuse",
         """
-os.environ["OTEL_SDK_DISABLED"] = "false"
 from langfuse import Langfuse, propagate_attributes
 from langfuse.openai import OpenAI
 traced = Langfuse(public_key="pk", secret_key="sk", base_url=Receiver().url)
@@ -187,7 +186,7 @@ tell()
 """,
     ),
     "promptlayer, by OTLP": (
-        "opentelemetry.util.genai.conversation_context",
+        "opentelemetry.util.genai._conversation_context",
         """
 import promptlayer
 provider = promptlayer.instrument_openai(api_key="pl", base_url=Receiver().url)

@@ -24,7 +24,7 @@ from tests.otel.requests import (
     real_spans,
     sized,
 )
-from tests.otel.spans import START_NS, kept, span
+from tests.otel.sdk_spans import START_NS, kept, span
 from tests.processes.support import paths_of
 
 if TYPE_CHECKING:
