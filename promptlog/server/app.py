@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from promptlog.server.house import House
+from promptlog.server.otlp import otlp_routes
 from promptlog.server.pages import page_routes
 from promptlog.server.rest import rest_routes
 from promptlog.server.rest.answers import HANDLERS
@@ -53,7 +54,7 @@ def make_app(
 
     pages = Starlette(routes=page_routes())
     app = Starlette(
-        routes=[*rest_routes(), Mount("/", PagesGuard(pages, house))],
+        routes=[*rest_routes(), *otlp_routes(), Mount("/", PagesGuard(pages, house))],
         exception_handlers=HANDLERS,
         lifespan=life,
     )

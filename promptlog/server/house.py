@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 ASKING_THREADS = 4  # questions to the store at once; more would only wait for each other's memory
 _MOST_PROMPTS = 100_000
-_MOST_WAITING = 64  # requests that wait for one of them; the next is told to come back
+MOST_WAITING = 64  # requests that wait for a thread or have one; the next is told to come back
 
 
 @dataclass(eq=False)
@@ -48,7 +48,10 @@ class House:
     _threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="promptlog-ask")
     )
-    _asked: int = 0
+    _worker: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="promptlog-read")
+    )
+    _waiting: int = 0
     _prompts: dict[int, str] = field(default_factory=dict)
 
     async def ask(self, question: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -57,16 +60,24 @@ class House:
         Raises:
             HTTPException: 503, where too many wait already.
         """
-        if self._asked >= _MOST_WAITING + ASKING_THREADS:
-            raise HTTPException(503, "the server is busy: too many questions wait", {"Retry-After": "1"})
-        self._asked += 1
+        return await self._run(self._threads, lambda: question(*args, **kwargs))
+
+    async def work(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what takes long but asks nothing, and so need not wait behind questions, in a thread of its own.
+
+        Raises:
+            HTTPException: 503, where too much waits already.
+        """
+        return await self._run(self._worker, lambda: task(*args, **kwargs))
+
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        if self._waiting >= MOST_WAITING:
+            raise HTTPException(503, "the server is busy: too much waits already", {"Retry-After": "1"})
+        self._waiting += 1
         try:
-            work = asyncio.get_running_loop().run_in_executor(
-                self._threads, lambda: question(*args, **kwargs)
-            )
-            return await work
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
         finally:
-            self._asked -= 1
+            self._waiting -= 1
 
     def remember_prompt(self, number: int, name: str) -> None:
         """Keep the name of a prompt's number, for what is logged by the number alone."""
@@ -85,6 +96,7 @@ class House:
     def close(self) -> None:
         """Let the threads end, and the store go."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._worker.shutdown(wait=True)
         self.client.close()
 
 

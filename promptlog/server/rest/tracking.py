@@ -47,7 +47,9 @@ async def track_score(call: Call) -> dict[str, Any]:
 
 async def track_prompt(call: Call) -> dict[str, Any]:
     """Say which prompt a request came from."""
-    body = known(call.body, ("request_id", "prompt_name", "prompt_input_variables", "version", "label"))
+    body = _unshifted(
+        known(call.body, ("request_id", "prompt_name", "prompt_input_variables", "version", "label"))
+    )
     required(body, "request_id", "prompt_name")
     version = body.get("version")
     if isinstance(version, str) and version.isascii() and version.isdigit():
@@ -62,6 +64,23 @@ async def track_prompt(call: Call) -> dict[str, Any]:
         )
         written(done)
     return _tracked("Prompt")
+
+
+def _unshifted(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body as it was meant: the asynchronous SDK 1.5.16 sends each argument under the name of the one before.
+
+    Its `throw_on_error` arrives as the id, and so on; nobody else sends a truth value there. The label is lost on its way.
+    """
+    if not isinstance(body.get("request_id"), bool) or not isinstance(
+        body.get("prompt_input_variables"), str
+    ):
+        return body
+    return {
+        "request_id": body.get("prompt_name"),
+        "prompt_name": body["prompt_input_variables"],
+        "prompt_input_variables": body.get("version"),
+        "version": body.get("label"),
+    }
 
 
 async def track_group(call: Call) -> dict[str, Any]:
