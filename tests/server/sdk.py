@@ -1,6 +1,6 @@
 """A program that was written for PromptLayer's SDK: every call that it makes of a server, at whatever address.
 
-`python -m tests.server.sdk sync|async [traced] BASE_URL` prints what the calls returned, as JSON by name. It runs in a process of its
+`python -m tests.server.sdk calls|traced sync|async BASE_URL` prints what the calls returned, as JSON by name. It runs in a process of its
 own: tracing sets a provider for the whole process, and the SDK patches event loops.
 """
 
@@ -149,13 +149,49 @@ async def calls(kind: str, base_url: str) -> dict[str, Any]:
         await value(
             pl.run(
                 **run,
-                model_parameter_overrides={"model": "status-500"},
                 provider="anthropic",
                 model="claude-haiku-4-5",
             )
         )
     except Exception as error:
-        found["failed_run"] = type(error).__name__
+        found["failed_run"] = str(error)
+    return found
+
+
+async def traced(kind: str, base_url: str) -> dict[str, Any]:
+    """Make the calls that are traced, and return what each returned."""
+    import promptlayer
+
+    asynchronous = kind == "async"
+    publisher = promptlayer.PromptLayer(api_key="pl_test", base_url=base_url)
+    publisher.templates.publish(PROMPT)
+    found: dict[str, Any] = {"get": publisher.templates.get("cake/recipe")}
+    make = promptlayer.AsyncPromptLayer if asynchronous else promptlayer.PromptLayer
+    pl = make(api_key="pl_test", base_url=base_url, enable_tracing=True)
+
+    @pl.traceTool(name="oven")
+    def heat(degrees: int) -> str:
+        return f"{degrees} degrees"
+
+    @pl.traceable(attributes={"promptlayer.metadata.shop": "north"}, name="bake")
+    async def bake() -> Any:
+        heat(180)
+        return await value(
+            pl.run(
+                "cake/recipe",
+                input_variables={"cake_type": "plum"},
+                metadata={"user_id": "u1"},
+                prompt_release_label="prod",
+            )
+        )
+
+    found["run"] = (await bake())["request_id"]
+    if not asynchronous:
+        client = pl.openai.OpenAI(base_url=openai_url(found), api_key="sk-test")
+        asked = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi there"}]}
+        _, found["openai"] = client.chat.completions.create(**asked, return_pl_id=True)
+    pl.tracer_provider.force_flush()
+    del found["get"]
     return found
 
 
@@ -171,8 +207,9 @@ def anthropic_url(found: dict[str, Any]) -> str:
 
 def main() -> None:
     """Run the program."""
-    kind, base_url = sys.argv[1:]
-    json.dump(asyncio.run(calls(kind, base_url)), sys.stdout)
+    program, kind, base_url = sys.argv[1:]
+    made = {"calls": calls, "traced": traced}[program](kind, base_url)
+    json.dump(asyncio.run(made), sys.stdout)
 
 
 if __name__ == "__main__":
