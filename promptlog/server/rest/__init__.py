@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptlog.server.rest import logging, templates, tracking
+from promptlog.server.rest import absent, analytics, logging, searching, templates, tracking
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -12,4 +12,11 @@ if TYPE_CHECKING:
 
 def rest_routes() -> list[BaseRoute]:
     """Return the doors for programs, the busiest first."""
-    return [*logging.routes(), *tracking.routes(), *templates.routes()]
+    return [
+        *logging.routes(),
+        *tracking.routes(),
+        *templates.routes(),
+        *analytics.routes(),
+        *searching.routes(),
+        *absent.routes(),
+    ]
