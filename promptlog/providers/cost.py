@@ -6,7 +6,9 @@ Source: genai-prices 0.2, whose token counts include cached and cache-write toke
 from __future__ import annotations
 
 import logging
+from itertools import product
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from promptlog.providers.protocol import Answer
@@ -21,6 +23,8 @@ _PRICED = {
     "vertexai": "google",
     "amazon.bedrock": "aws",
 }
+
+_HOMES = ("openai.com", "anthropic.com")
 
 #: (provider, model) of which it was said that there is no price.
 _said: set[tuple[str, str]] = set()
@@ -45,23 +49,24 @@ def cost_usd(provider: str, model: str, answer: Answer, *, base_url: Any = None)
         from genai_prices import Usage, calc_price
     except ImportError:
         return None
-    own = provider in _PRICED
-    where = {"provider_id": _PRICED[provider]} if own else {"provider_api_url": str(base_url)}
-    if not own and base_url is None:
-        return None
+    # Another's address with OpenAI's SDK: its own prices, if it has any, else OpenAI's, as behind a gateway.
+    places: list[dict[str, str]] = [{"provider_api_url": str(base_url)}] if base_url is not None else []
+    if provider in _PRICED:
+        places.append({"provider_id": _PRICED[provider]})
     usage = Usage(
         input_tokens=answer.input_tokens,
         output_tokens=answer.output_tokens,
         cache_read_tokens=answer.cached_tokens,
         cache_write_tokens=answer.cache_write_tokens,
     )
-    for name in dict.fromkeys((answer.model, model)):
+    for place, name in product(places, dict.fromkeys((answer.model, model))):
         try:
             if name:
-                return float(calc_price(usage, name, **where).total_price)  # type: ignore[call-overload]
+                return float(calc_price(usage, name, **place).total_price)
         except (LookupError, ValueError):  # no such model; counts that cannot be (more cached than went in)
             continue
-    if own and (provider, model) not in _said:
+    at_home = base_url is None or (urlsplit(str(base_url)).hostname or "").endswith(_HOMES)
+    if provider in _PRICED and at_home and (provider, model) not in _said:
         _said.add((provider, model))
         _log.warning(
             "no price is known for the model %r of %s: its requests are logged without a cost",
