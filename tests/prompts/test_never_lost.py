@@ -73,7 +73,7 @@ def test_an_unreachable_provider(make: Callable[..., Both]) -> None:
 def test_a_stream_that_breaks(both: Both, behaviour: str, provider: str) -> None:
     """What came is logged, with the error, which comes out of the iteration."""
     both.wire.next(behaviour)
-    with pytest.raises(Exception) as raised:  # noqa: PT011 - each SDK has its own
+    with pytest.raises(Exception) as raised:
         both.run(provider=provider, model="claude-haiku-4-5", stream=True)
     logged = both.only()
     assert logged.status == "ERROR"
