@@ -13,6 +13,8 @@ from promptlog.cli import (
     logging,
     looking,
     options,
+    prompting,
+    running,
     searching,
     stats,
     tracing,
@@ -89,6 +91,8 @@ app.command("score")(tracking.score)
 app.command("backfill")(backfilling.backfill)
 app.command("sql")(asking.sql)
 app.command("top")(analysis.top)
+app.command("run")(running.run)
+app.add_typer(prompting.prompts)
 app.command("merge")(upkeep.merge)
 app.command("compact")(upkeep.compact)
 app.command("import")(upkeep.import_file)
