@@ -57,13 +57,11 @@ def cost_usd(provider: str, model: str, answer: Answer, *, base_url: Any = None)
     counts = (answer.input_tokens, answer.output_tokens, answer.cached_tokens, answer.cache_write_tokens)
     for place, name in product(places, dict.fromkeys((answer.model, model))):
         try:
-            if name:
-                rates = _rates(name, tuple(place.items()))
-                return (
-                    _price(name, place, *counts)
-                    if rates is None
-                    else _by_rates(rates, *(n or 0 for n in counts))
-                )
+            rates = _rates(name, tuple(place.items())) if name else ()
+            if rates:
+                return _by_rates(rates, *(count or 0 for count in counts))
+            if rates is None:
+                return _price(str(name), place, *counts)
         except ImportError:
             return None
         except (LookupError, ValueError):  # no such model; counts that cannot be (more cached than went in)
@@ -99,20 +97,22 @@ def _price(
 
 
 @lru_cache(maxsize=512)
-def _rates(name: str, place: tuple[tuple[str, str], ...]) -> tuple[float, float, float, float] | None:
+def _rates(name: str, place: tuple[tuple[str, str], ...]) -> tuple[float, ...] | None:
     """Return what a million tokens of each kind cost; None where it hangs on how many they are, or on the hour.
+
+    Nothing (an empty tuple) is known of a model that has no price there.
 
     genai-prices takes 60 us for a price, which would be a third of what a whole run costs. Nearly all models have one
     price for each kind of token, which is asked for once.
-
-    Raises:
-        LookupError: there is no such model.
     """
     from genai_prices import Usage, calc_price
     from genai_prices.types import TieredPrices
 
     given = dict(place)
-    found = calc_price(Usage(input_tokens=1, output_tokens=1), name, **given)  # type: ignore[call-overload]
+    try:
+        found = calc_price(Usage(input_tokens=1, output_tokens=1), name, **given)  # type: ignore[call-overload]
+    except LookupError:
+        return ()
     prices = vars(found.model_price).values()
     if isinstance(found.model.prices, list) or any(isinstance(price, TieredPrices) for price in prices):
         return None
@@ -128,7 +128,7 @@ def _rates(name: str, place: tuple[tuple[str, str], ...]) -> tuple[float, float,
 
 
 def _by_rates(
-    rates: tuple[float, float, float, float], input_tokens: int, output_tokens: int, cached: int, written: int
+    rates: tuple[float, ...], input_tokens: int, output_tokens: int, cached: int, written: int
 ) -> float:
     plain = input_tokens - cached - written
     if plain < 0:
