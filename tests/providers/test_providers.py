@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import openai
 import pytest
+from genai_prices import Usage, calc_price
+from hypothesis import given
+from hypothesis import strategies as st
 
 from promptlog.errors import InvalidInputError, MissingExtraError, MissingKeyError
 from promptlog.providers.choose import provider_for
@@ -260,6 +263,32 @@ def test_parameters_and_what_is_no_answer() -> None:
 
 
 # -- cost -------------------------------------------------------------------------------------------------------------
+
+
+@given(
+    model=st.sampled_from(
+        [
+            "openai gpt-4o",
+            "openai gpt-5",
+            "openai o3",
+            "anthropic claude-sonnet-4-5",
+            "anthropic claude-sonnet-5",
+        ]
+    ),
+    tokens=st.lists(st.integers(0, 2_000_000), min_size=4, max_size=4),
+)
+def test_costs_are_those_of_genai_prices(model: str, tokens: list[int]) -> None:
+    """The quick sum is what the library says, for prices with steps too."""
+    provider, name = model.split()
+    cached, written, rest, output = tokens
+    into = cached + written + rest
+    answer = Answer(input_tokens=into, output_tokens=output, cached_tokens=cached, cache_write_tokens=written)
+    usage = Usage(
+        input_tokens=into, output_tokens=output, cache_read_tokens=cached, cache_write_tokens=written
+    )
+    assert cost_usd(provider, name, answer) == float(
+        calc_price(usage, name, provider_id=provider).total_price
+    )
 
 
 def test_cost_counts_cached_tokens_once(caplog: pytest.LogCaptureFixture) -> None:
