@@ -114,11 +114,12 @@ def _tapped(client: Any, log: Log) -> Any:
     post, copy = tapped.post, tapped.copy
     provider = _provider_of(client)
 
-    def begin(path: str, body: Any, ticket: _Ticket | None) -> LoggedCall | None:
+    def begin(path: str, body: Any, extra: Any, ticket: _Ticket | None) -> LoggedCall | None:
         endpoint = _ENDPOINTS.get(path.partition("?")[0])
         if endpoint is None or not isinstance(body, Mapping):
             return None
-        call = _begin(endpoint, body, ticket, provider, client.base_url, log)
+        given = {**body, **(extra if isinstance(extra, Mapping) else {})}
+        call = _begin(endpoint, given, ticket, provider, client.base_url, log)
         if ticket is not None:
             ticket.call = call
         return call
@@ -128,7 +129,7 @@ def _tapped(client: Any, log: Log) -> Any:
         async def logged_later(path: str, *, body: Any = None, options: Any = None, **more: Any) -> Any:
             ticket, options = _take_off(options)
             body = _at_hand(body)
-            call = begin(path, body, ticket)
+            call = begin(path, body, options.get("extra_json"), ticket)
             if call is None:
                 return await post(path, body=body, options=options, **more)
             try:
@@ -148,7 +149,7 @@ def _tapped(client: Any, log: Log) -> Any:
         def logged(path: str, *, body: Any = None, options: Any = None, **more: Any) -> Any:
             ticket, options = _take_off(options)
             body = _at_hand(body)
-            call = begin(path, body, ticket)
+            call = begin(path, body, options.get("extra_json"), ticket)
             if call is None:
                 return post(path, body=body, options=options, **more)
             try:
