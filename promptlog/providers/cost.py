@@ -73,7 +73,7 @@ def cost_usd(provider: str, model: str, answer: Answer, *, base_url: Any = None)
             rates = _rates(place, name, now) if name else None
             if rates is not None:
                 return float(_linear(rates, tokens) if rates else _ask(place, str(name), tokens))
-    except ImportError:
+    except (ImportError, ValueError):  # not installed; tokens of a kind that has no price
         return None
     at_home = base_url is None or (urlsplit(str(base_url)).hostname or "").endswith(_HOMES)
     if provider in _PRICED and at_home and (provider, model) not in _said:
@@ -98,9 +98,11 @@ def _rates(place: tuple[str, str], model: str, _slot: int) -> tuple[Decimal, ...
             (_ask(place, model, _Tokens(*(_PROBE * (i == kind) for i in range(4)))) - nothing) / _PROBE
             for kind in range(4)
         ]
-    except (LookupError, ValueError):
+        rates = (nothing, *each)
+    except LookupError:
         return None
-    rates = (nothing, *each)
+    except ValueError:  # a kind of token has no price of its own
+        return ()
     some, many = _Tokens(1000, 300, 200, 500), _Tokens(3 * _PROBE, _PROBE, _PROBE, 2 * _PROBE)
     simple = all(_linear(rates, tokens) == _ask(place, model, tokens) for tokens in (some, many))
     return rates if simple else ()

@@ -69,9 +69,9 @@ def wrap(client: Client, log: Log) -> Client:
     if type(client) is _Face:
         return client  # wrapped already: a call is logged once
     if isinstance(client, type) or sdk_of(client) is None:
+        what = f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__
         raise InvalidInputError(
-            f"wrap takes a client of OpenAI's or Anthropic's SDK, such as OpenAI(), got "
-            f"{client.__name__ if isinstance(client, type) else type(client).__name__}"
+            f"wrap takes a client of OpenAI's or Anthropic's SDK, such as OpenAI(), got {what}"
         )
     return cast("Client", _Face(_tapped(client, log), client))
 
