@@ -69,9 +69,9 @@ def wrap(client: Client, log: Log) -> Client:
     if type(client) is _Face:
         return client  # wrapped already: a call is logged once
     if isinstance(client, type) or sdk_of(client) is None:
+        what = f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__
         raise InvalidInputError(
-            f"wrap takes a client of OpenAI's or Anthropic's SDK, such as OpenAI(), got "
-            f"{client.__name__ if isinstance(client, type) else type(client).__name__}"
+            f"wrap takes a client of OpenAI's or Anthropic's SDK, such as OpenAI(), got {what}"
         )
     return cast("Client", _Face(_tapped(client, log), client))
 
@@ -114,11 +114,12 @@ def _tapped(client: Any, log: Log) -> Any:
     post, copy = tapped.post, tapped.copy
     provider = _provider_of(client)
 
-    def begin(path: str, body: Any, ticket: _Ticket | None) -> LoggedCall | None:
+    def begin(path: str, body: Any, extra: Any, ticket: _Ticket | None) -> LoggedCall | None:
         endpoint = _ENDPOINTS.get(path.partition("?")[0])
         if endpoint is None or not isinstance(body, Mapping):
             return None
-        call = _begin(endpoint, body, ticket, provider, client.base_url, log)
+        given = {**body, **(extra if isinstance(extra, Mapping) else {})}
+        call = _begin(endpoint, given, ticket, provider, client.base_url, log)
         if ticket is not None:
             ticket.call = call
         return call
@@ -128,7 +129,7 @@ def _tapped(client: Any, log: Log) -> Any:
         async def logged_later(path: str, *, body: Any = None, options: Any = None, **more: Any) -> Any:
             ticket, options = _take_off(options)
             body = _at_hand(body)
-            call = begin(path, body, ticket)
+            call = begin(path, body, options.get("extra_json"), ticket)
             if call is None:
                 return await post(path, body=body, options=options, **more)
             try:
@@ -148,7 +149,7 @@ def _tapped(client: Any, log: Log) -> Any:
         def logged(path: str, *, body: Any = None, options: Any = None, **more: Any) -> Any:
             ticket, options = _take_off(options)
             body = _at_hand(body)
-            call = begin(path, body, ticket)
+            call = begin(path, body, options.get("extra_json"), ticket)
             if call is None:
                 return post(path, body=body, options=options, **more)
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import openai
 import pytest
+from genai_prices import Usage, calc_price
+from genai_prices.data import providers
 
 from promptlog.errors import InvalidInputError, MissingExtraError, MissingKeyError
 from promptlog.providers.choose import provider_for
@@ -260,6 +263,32 @@ def test_parameters_and_what_is_no_answer() -> None:
 
 
 # -- cost -------------------------------------------------------------------------------------------------------------
+
+
+MODELS = [
+    (one.id, model.id) for one in providers if one.id in {"openai", "anthropic"} for model in one.models
+]
+
+
+@pytest.mark.parametrize(("provider", "name"), MODELS)
+def test_costs_are_those_of_genai_prices(provider: str, name: str) -> None:
+    """The quick sum is what the library says of every model, for prices with steps too."""
+    dice = random.Random(name)
+    for _ in range(5):
+        cached, written, rest, output = (dice.randrange(10 ** dice.randrange(1, 7)) for _ in range(4))
+        into = cached + written + rest
+        answer = Answer(
+            input_tokens=into, output_tokens=output, cached_tokens=cached, cache_write_tokens=written
+        )
+        usage = Usage(
+            input_tokens=into, output_tokens=output, cache_read_tokens=cached, cache_write_tokens=written
+        )
+        try:
+            expected = float(calc_price(usage, name, provider_id=provider).total_price)
+        except (LookupError, ValueError):
+            assert cost_usd(provider, name, answer) is None
+        else:
+            assert cost_usd(provider, name, answer) == expected
 
 
 def test_cost_counts_cached_tokens_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -16,9 +16,11 @@ from pydantic import BaseModel
 
 import promptlog
 from promptlog.errors import InvalidInputError, InvalidMetadataError, InvalidTagError, NotLoggedWarning
+from promptlog.providers import wrapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from promptlog import PromptLog
     from promptlog.models.request import Request
@@ -82,6 +84,32 @@ def test_chat(gpt: openai.OpenAI, client: PromptLog) -> None:
     assert logged.cost_usd == pytest.approx(2 * 2.5e-6 + 4 * 10e-6)
     assert logged.parameters == {"temperature": 0.5}
     assert logged.status == "SUCCESS"
+
+
+def test_what_is_sent_is_what_is_logged(gpt: Any, client: PromptLog, wire: Wire) -> None:
+    """Parameters of a server's own count; secrets in headers, and what was left out, do not."""
+    answer = gpt.chat.completions.create(
+        model="m", messages=[*HI, {"role": "user", "content": "twice"}], extra_body={"top_k": 3}, temperature=openai.NOT_GIVEN,
+        extra_headers={"authorization": "Bearer k", "x-secret": "s3"}, timeout=9, stop=openai.omit,
+    )  # fmt: skip
+    again = [
+        *HI,
+        answer.choices[0].message,
+        {"role": "user", "content": "again"},
+    ]  # the SDK's object, as programs write it
+    gpt.chat.completions.create(model="m", messages=again, tools=[TOOL], tool_choice="none")
+    second, first = client.requests
+    assert first.parameters == {"top_k": 3}
+    assert first.input == {
+        "type": "chat",
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": t}]} for t in ("Hi there", "twice")
+        ],
+    }
+    assert second.input is not None
+    assert [message["role"] for message in second.input["messages"]] == ["user", "assistant", "user"]
+    assert (second.input["tools"], second.input["tool_choice"]) == ([TOOL], "none")
+    assert wire.asked[0].body["top_k"] == 3
 
 
 def test_every_way_to_ask_openai(gpt: openai.OpenAI, client: PromptLog, wire: Wire) -> None:
@@ -398,6 +426,56 @@ def test_promptlayers_way_to_a_client(client: PromptLog, wire: Wire) -> None:
         claude.messages.create(model="c", max_tokens=9, messages=HI)
     assert client.requests.count() == 2
     assert client.openai.RateLimitError is openai.RateLimitError
+
+
+def test_clients_of_other_clouds_say_whose_they_are(client: PromptLog, wire: Wire) -> None:
+    """Azure's is a class of its own at an address of its own; a copy for another address is still logged."""
+    with openai.AzureOpenAI(
+        azure_endpoint="https://mine.openai.azure.com", api_key="k", api_version="2024-10-21"
+    ) as azure:
+        assert isinstance(client.wrap(azure), openai.AzureOpenAI)
+        elsewhere = client.wrap(azure).with_options(base_url=wire.openai())
+        elsewhere.chat.completions.create(model="gpt-4o", messages=HI)
+        assert only(client).model == "gpt-4o"
+        assert wrapping._provider_of(azure) == "openai.azure"
+
+
+def test_async_client(tmp_path: Path, wire: Wire) -> None:
+    """AsyncPromptLog watches too."""
+
+    async def main() -> None:
+        async with promptlog.AsyncPromptLog(tmp_path / "a.duckdb") as log:
+            gpt = log.openai.AsyncOpenAI(base_url=wire.openai(), api_key="k")
+
+            @log.traceable()
+            async def ask() -> Any:
+                return await gpt.chat.completions.create(model="m", messages=HI)
+
+            await ask()
+            await gpt.close()
+            (request,) = list(log.requests)
+            assert request.trace_id is not None
+
+    asyncio.run(main())
+
+
+def test_run_inside_a_function_is_in_its_span(client: PromptLog) -> None:
+    """What run logs hangs in the tree as well."""
+    client.templates.publish(
+        {
+            "prompt_name": "p",
+            "prompt_template": {"type": "chat", "messages": [{"role": "user", "content": "Hi"}]},
+        }
+    )
+    client._providers = {"local": lambda **_: "hello"}
+
+    @client.traceable()
+    def work() -> Any:
+        return client.run("p", provider="local", model="m")
+
+    id = work()["request_id"]
+    trace = client.trace(str(client.requests.get(id).trace_id))
+    assert [call.request_id for call in trace.spans[0].requests] == [id]
 
 
 def test_a_wrapped_client_as_a_provider_is_logged_once(gpt: Any, client: PromptLog) -> None:
