@@ -90,6 +90,17 @@ def test_any_server_that_speaks_as_openai(wire: Wire, monkeypatch: pytest.Monkey
     assert wire.asked[-1].headers["authorization"] == "Bearer none"
 
 
+@pytest.mark.parametrize("api_type", ["chat-completions", "responses", "messages"])
+def test_whether_it_streams_is_not_a_parameter(wire: Wire, api_type: str) -> None:
+    """Parameters of a prompt that was stored with `stream` do not change what is asked for."""
+    address = wire.anthropic() if api_type == "messages" else wire.openai()
+    provider = provider_for("x", {"x": {"base_url": address, "api_key": "k"}}, api_type=api_type)
+    assert ask(provider)[0] == "You said: Hi there"
+    given = provider.request(HELLO, "m", {"stream": True})
+    reader = provider.reader()
+    assert reader.add(provider.call(given)) == "You said: Hi there"
+
+
 def test_no_key_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both SDKs say it differently, and one only when it calls."""
     for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
