@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from promptlog.server import openapi
 from promptlog.server.house import House
 from promptlog.server.otlp import otlp_routes
 from promptlog.server.pages import page_routes
@@ -54,7 +55,7 @@ def make_app(
 
     pages = Starlette(routes=page_routes())
     app = Starlette(
-        routes=[*rest_routes(), *otlp_routes(), Mount("/", PagesGuard(pages, house))],
+        routes=[*rest_routes(), *otlp_routes(), *openapi.routes(), Mount("/", PagesGuard(pages, house))],
         exception_handlers=HANDLERS,
         lifespan=life,
     )

@@ -45,6 +45,31 @@ _UNANSWERED = (
     "turn_count", "tool_call_count", "metadata_keys", "output_keys", "input_variable_keys", "tool_names",
 )  # fmt: skip
 
+_CHART_METRIC: dict[str, Any] = {
+    "metric": {"enum": list(_METRICS)},
+    "metricField": {"enum": [*_MEASURED, None]},
+    "percentile": {"type": ["number", "null"], "minimum": 0, "maximum": 100},
+}
+#: One chart, as the API's description has it.
+CHART: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "chartType"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        "title": {"type": "string", "maxLength": _MOST_TITLE},
+        "chartType": {"enum": list(_TYPES)},
+        **_CHART_METRIC,
+        "series": {
+            "type": "array",
+            "items": {"type": "object", "required": ["metric"], "properties": _CHART_METRIC},
+        },
+        "groupByField": {"enum": [*_GROUPED, None]},
+        "groupByMetadataKey": {"type": ["string", "null"], "minLength": 1},
+        "timeSeries": {"type": "boolean"},
+        "limit": {"type": "integer", "minimum": 1, "maximum": _MOST_LIMIT},
+    },
+}
+
 
 async def custom_analytics(call: Call) -> dict[str, Any]:
     """Return the data of charts, each described by metric, field and group."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptlog.models.request import Request
     from promptlog.models.trace import Trace
 
-_SORTS = {
+SORTS = {
     "request_start_time": "start_time",
     "input_tokens": "input_tokens",
     "output_tokens": "output_tokens",
@@ -80,11 +80,11 @@ def _sort(body: dict[str, Any]) -> tuple[str, bool]:
         return "start_time", True
     if by is None or order is None:
         raise HTTPException(400, "sort_by and sort_order come together")
-    if not isinstance(by, str) or by not in _SORTS:
-        raise HTTPException(400, f"sort_by: it is one of {', '.join(_SORTS)}, got {str(by)[:40]!r}")
+    if not isinstance(by, str) or by not in SORTS:
+        raise HTTPException(400, f"sort_by: it is one of {', '.join(SORTS)}, got {str(by)[:40]!r}")
     if order not in ("asc", "desc"):
         raise HTTPException(400, f"sort_order: it is asc or desc, got {str(order)[:40]!r}")
-    return _SORTS[by], order == "desc"
+    return SORTS[by], order == "desc"
 
 
 def _search(
@@ -253,15 +253,17 @@ _BY_COLUMN = {
     "engine": "model", "provider_type": "provider", "status": "status", "prompt": "prompt_name", "prompt_name": "prompt_name",
     "error_type": "error_type",
 }  # fmt: skip
-_FIELDS = (*_BY_COLUMN, "prompt_id", "tags", "metadata_keys", "metadata_values")
+SUGGESTED_FIELDS = (*_BY_COLUMN, "prompt_id", "tags", "metadata_keys", "metadata_values")
 
 
 async def suggestions(call: Call) -> dict[str, Any]:
     """Return the values of a field that begin so, the most frequent first."""
     query = call.request.query_params
     field, prefix, key = query.get("field"), query.get("prefix", ""), query.get("metadata_key")
-    if field not in _FIELDS:
-        raise HTTPException(400, f"field: it is one of {', '.join(_FIELDS)}, got {str(field)[:40]!r}")
+    if field not in SUGGESTED_FIELDS:
+        raise HTTPException(
+            400, f"field: it is one of {', '.join(SUGGESTED_FIELDS)}, got {str(field)[:40]!r}"
+        )
     if field == "metadata_values" and not key:
         raise HTTPException(400, "metadata_key: it is missing; the key whose values are asked for")
     body: dict[str, Any] = {}
