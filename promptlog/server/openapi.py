@@ -92,14 +92,36 @@ _TRACK: Schema = {
         "return_prompt_blueprint": {"type": "boolean"}, "api_key": _KEY,
     },
 }  # fmt: skip
+_TEMPLATE: Schema = {
+    "anyOf": [
+        {
+            "type": "object",
+            "required": ["type", "content"],
+            "properties": {"type": {"const": "completion"}, "content": {"type": "string"}},
+        },
+        {
+            "type": "object",
+            "required": ["type", "messages"],
+            "properties": {
+                "type": {"const": "chat"},
+                "messages": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"$ref": "#/components/schemas/Message"},
+                },
+            },
+        },
+    ]
+}
 _PROMPT: Schema = {
     "type": "object",
     "required": ["prompt_name", "prompt_template"],
     "properties": {
-        "prompt_name": {"type": "string", "minLength": 1, "maxLength": 512}, "prompt_template": _OBJECT, "tags": _TAGS,
+        "prompt_name": {"type": "string", "minLength": 1, "maxLength": 512}, "prompt_template": _TEMPLATE, "tags": _TAGS,
         "commit_message": {"type": ["string", "null"]}, "metadata": _MAYBE_OBJECT,
         "release_labels": {"type": ["array", "null"], "items": _TEXT},
     },
+    "additionalProperties": False,
 }  # fmt: skip
 _GET_PROMPT: Schema = {
     "type": "object",
@@ -217,6 +239,26 @@ def _tracks(path: str, summary: str, body: Schema) -> dict[tuple[str, str], _Ope
 
 
 _BASE = "/api/public/v2"
+_SPAN = {
+    "type": "object",
+    "required": ["traceId", "spanId", "name", "startTimeUnixNano", "endTimeUnixNano"],
+    "properties": {
+        "traceId": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "spanId": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+        "name": {"type": "string"},
+        "startTimeUnixNano": {"type": "string", "pattern": "^1[0-9]{18}$"},
+        "endTimeUnixNano": {"type": "string", "pattern": "^1[0-9]{18}$"},
+    },
+}
+
+
+def _otlp(resources: str, scopes: str, records: str, record: Schema) -> Schema:
+    inner: Schema = record
+    for name in (records, scopes, resources):
+        inner = {"type": "object", "properties": {name: {"type": "array", "items": inner}}}
+    return inner
+
+
 _OTLP: Schema = {"type": "object", "properties": {"partialSuccess": _OBJECT}}
 OPERATIONS: dict[tuple[str, str], _Operation] = {
     ("post", "/log-request"): _Operation("Log one call to a model.", _LOG, _LOGGED, 201),
@@ -251,8 +293,8 @@ OPERATIONS: dict[tuple[str, str], _Operation] = {
     ("post", f"{_BASE}/requests/analytics/custom-analytics"): _Operation(
         "Draw charts of one's own.",
         {"type": "object", "required": ["customCharts"], "properties": {**_QUERY_FIELDS, "customCharts": {"type": "array", "minItems": 1, "maxItems": 50, "items": CHART}}, "additionalProperties": False}),
-    ("post", "/v1/traces"): _Operation("Take spans as OTLP (JSON, or protobuf).", _OBJECT, _OTLP),
-    ("post", "/v1/logs"): _Operation("Take log records as OTLP (JSON, or protobuf).", _OBJECT, _OTLP),
+    ("post", "/v1/traces"): _Operation("Take spans as OTLP (JSON, or protobuf).", _otlp("resourceSpans", "scopeSpans", "spans", _SPAN), _OTLP),
+    ("post", "/v1/logs"): _Operation("Take log records as OTLP (JSON, or protobuf).", _otlp("resourceLogs", "scopeLogs", "logRecords", _OBJECT), _OTLP),
 }  # fmt: skip
 
 

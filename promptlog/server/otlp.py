@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PROTOBUF = "application/x-protobuf"
 _INVALID_ARGUMENT, _UNAVAILABLE = 3, 14  # of google.rpc.Code
+_EMPTY = (b"", b"{}")  # a request that holds nothing: exporters send it to see whether we are there
 _SAID = 5  # reasons told in one answer
 
 
@@ -40,7 +41,7 @@ async def receive(call: Call) -> Response:
     body = await call.request.body()
     if encoding := call.request.headers.get("content-encoding"):
         body = unpacked(body, encoding)
-    if not body:  # an empty request of protobuf has no bytes
+    if body in _EMPTY:
         return _partial(kind, 0, "")
     try:
         report = await call.house.work(_write, call.house.client, body)

@@ -47,13 +47,14 @@ _UNANSWERED = (
 
 _CHART_METRIC: dict[str, Any] = {
     "metric": {"enum": list(_METRICS)},
-    "metricField": {"enum": [*_MEASURED, None]},
-    "percentile": {"type": ["number", "null"], "minimum": 0, "maximum": 100},
+    "metricField": {"enum": list(_MEASURED)},
+    "percentile": {"type": "number", "minimum": 0, "maximum": 100},
 }
 #: One chart, as the API's description has it.
 CHART: dict[str, Any] = {
     "type": "object",
     "required": ["id", "chartType"],
+    "anyOf": [{"required": ["metric", "metricField", "percentile"]}, {"required": ["series"]}],
     "properties": {
         "id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
         "title": {"type": "string", "maxLength": _MOST_TITLE},
