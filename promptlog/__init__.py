@@ -8,11 +8,13 @@ The house. A floor imports only floors below it, and `tests/test_floors.py` hold
 ```
 5  cli (the shell)   otel (OpenTelemetry: spans as requests)   the edges
    server (a browser, PromptLayer's SDK and OTLP over HTTP)
-4  client, async_client, track, overview, prompting            PromptLog: the face over all of it
+4  client, async_client, track, overview, prompting,           PromptLog: the face over all of it
+   instrument
 3  query (expressions -> SQL), transfer (bulk), plots,         one job each
    prompts (templates, registry, run, replay)
 2  database (schema, lease, store, merge, compaction): the only import of duckdb
 1  journal (append, read, sweep)      expressions (conditions, aggregates, search)      providers (models to call)
+   tracing (functions as spans)
 0  errors, identifiers, settings, models, context, html (what a notebook shows)
 ```
 

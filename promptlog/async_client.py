@@ -188,6 +188,26 @@ class AsyncPromptLog:
         """The catalogue of metadata."""
         return self._sync.metadata
 
+    @property
+    def wrap(self) -> Any:
+        """`PromptLog.wrap`: a client of OpenAI's or Anthropic's SDK that logs its calls."""
+        return self._sync.wrap
+
+    @property
+    def traceable(self) -> Any:
+        """`PromptLog.traceable`: a decorator that logs calls of a function as spans."""
+        return self._sync.traceable
+
+    @property
+    def openai(self) -> Any:
+        """`client.openai.AsyncOpenAI()` is a wrapped client."""
+        return self._sync.openai
+
+    @property
+    def anthropic(self) -> Any:
+        """`client.anthropic.AsyncAnthropic()` is a wrapped client."""
+        return self._sync.anthropic
+
     search = _plain(PromptLog.search)
     sql = _plain(PromptLog.sql)
     sessions = _plain(PromptLog.sessions)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 from promptlog.context import current_context
 from promptlog.errors import InvalidInputError, warn_not_logged
 from promptlog.identifiers import new_group_id
+from promptlog.instrument import Instrument
 from promptlog.journal.writer import writer_for
 from promptlog.models.build import request_record
 from promptlog.models.checks import check_dict
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 Durability = Literal["process", "fsync"]
 
 
-class PromptLog(Prompting, Overview):
+class PromptLog(Prompting, Instrument, Overview):
     """A store of LLM requests in one DuckDB file, for any number of processes.
 
     Args:
@@ -159,6 +160,8 @@ class PromptLog(Prompting, Overview):
                 record["metadata"] = {**around.metadata, **record.get("metadata", {})}
             if around.tags:
                 record["tags"] = list(dict.fromkeys([*around.tags, *record.get("tags", ())]))
+            if around.span is not None and "trace_id" not in record and "span_id" not in record:
+                record.update(around.span._asdict())
         return record["request_id"] if self._append(record, plain=plain) else None
 
     def _append(self, record: dict[str, Any], *, plain: bool = False) -> bool:

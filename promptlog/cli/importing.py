@@ -16,15 +16,11 @@ class _FilesToo(TyperGroup):
     """Commands, and where none of them is named the one that takes a file."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line."""
-        known = {*self.commands, *ctx.help_option_names}
-        if args and not known & set(args[:1]) and (known - {"file"}).isdisjoint(_words(args)[:1]):
+        """Put the command's name before a file's."""
+        first = next((arg for arg in args if not arg.startswith("-")), None)
+        if args and first not in self.commands and args[0] not in ctx.help_option_names:
             args = ["file", *args]
         return super().parse_args(ctx, args)
-
-
-def _words(args: list[str]) -> list[str]:
-    return [arg for arg in args if not arg.startswith("-")]
 
 
 app = typer.Typer(cls=_FilesToo, no_args_is_help=True, rich_markup_mode=None)
@@ -32,9 +28,9 @@ app = typer.Typer(cls=_FilesToo, no_args_is_help=True, rich_markup_mode=None)
 
 @app.callback()
 def imports() -> None:
-    """Load requests: from a Parquet, CSV or JSON Lines file, or from what another tool wrote.
+    """Load requests from a file, or from what another tool wrote.
 
-    `promptlog import FILE` is short for `promptlog import file FILE`.
+    `promptlog import FILE` is short for `promptlog import file FILE`, whose help says what the file holds.
     """
 
 
@@ -61,7 +57,7 @@ def import_otlp(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE…", help="What OpenTelemetry's collector writes, or one request; .gz too."
+            metavar="FILE", help="What OpenTelemetry's collector writes, or one request; .gz too."
         ),
     ],
     no_content: Annotated[

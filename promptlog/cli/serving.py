@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 import typer
 
-from promptlog.cli.options import Store, open_client
+from promptlog.cli.options import Store, given_store, pairs
 from promptlog.cli.screen import note
+from promptlog.client import PromptLog
 from promptlog.errors import MissingExtraError
 
 _PORT = 7575
@@ -37,6 +38,13 @@ def serve(
         ),
     ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse whatever writes.")] = False,
+    provider: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=URL",
+            help="Where a provider of prompts is, such as openai=http://localhost:8000/v1; may be repeated.",
+        ),
+    ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
     store: Store = None,
 ) -> None:
@@ -51,13 +59,14 @@ def serve(
         if (error.name or "").startswith("promptlog"):
             raise
         raise MissingExtraError.of(error.name or "starlette", "serve") from None
-    client = open_client(store)
+    urls = pairs(provider, "--provider")
+    client = PromptLog(given_store(store), providers={name: {"base_url": url} for name, url in urls.items()})
     if token is None and not safety.is_loopback(host):
         token = secrets.token_urlsafe(24)
     with running.listen(host, port) as listening:
         address = _address(host, listening.getsockname()[1])
         page = f"{address}/?{urlencode({'token': token})}" if token else f"{address}/"
-        served = app.make_app(client, token=token, api_key=api_key, read_only=read_only)
+        served = app.make_app(client, token=token, api_key=api_key, read_only=read_only, base_urls=urls)
 
         def ready() -> None:
             note(f"{client.path}{' (read only)' if read_only else ''}, served until Ctrl+C")

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 #: OpenTelemetry's switch for content: what instrumentations read too.
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-#: Says that a span lies right inside another that is a call to a model, which that one counts.
-WITHIN_CALL = "promptlog.within_call"
 _OFF = {"false", "no_content", "0", "no", "off"}
 
 
@@ -63,11 +61,7 @@ class Encoder:
 
     def _span(self, span: SpanData) -> bytes:
         record = span_record(span, capture_content=self.capture_content, inherit=self.inherit)
-        if record["kind"] == "request":
-            if WITHIN_CALL in span.attributes:
-                record = {"kind": "span", "source_time": record["source_time"], "span": record["span"]}
-            else:
-                self.requests += 1
+        self.requests += record["kind"] == "request"
         return encode(record)
 
     def log(self, log: LogData) -> bytes | None:

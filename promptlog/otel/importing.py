@@ -156,7 +156,7 @@ def _read_files(paths: list[Path], advance: Callable[[int], None]) -> Iterator[O
     for path in paths:
         with path.open("rb") as file:
             told = 0
-            for batch in read_stream(file, str(path)):
+            for batch in read_stream(file, repr(str(path))):
                 yield batch
                 here = file.tell()  # below a gzip, of the packed bytes
                 advance(here - told)

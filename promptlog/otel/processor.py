@@ -9,11 +9,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
 
 from promptlog.context import current_context
-from promptlog.otel.encoding import WITHIN_CALL
+from promptlog.otel.names import WITHIN_CALL, operation_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
 
@@ -34,9 +32,6 @@ _VOCABULARIES = (
 )
 #: Langfuse's baggage, which other services of a trace may set.
 _LANGFUSE = {"langfuse_user_id": "langfuse.user.id", "langfuse_session_id": "langfuse.session.id"}
-#: What says that a span is a call, by vocabulary.
-_CALLS = {"chat", "text_completion", "generate_content", "embeddings"}
-_CALL_KINDS = {"LLM", "EMBEDDING"}
 
 
 class PromptLogSpanProcessor(SpanProcessor):
@@ -68,7 +63,7 @@ class PromptLogSpanProcessor(SpanProcessor):
             if around.tags:
                 found[TAGS] = around.tags
         parent = trace.get_current_span(parent_context)
-        if parent.is_recording() and _is_call(getattr(parent, "attributes", None) or {}):
+        if parent.is_recording() and operation_of(getattr(parent, "attributes", None) or {}):
             found[WITHIN_CALL] = True
         if not found:
             return
@@ -85,13 +80,3 @@ def _attribute(key: str) -> str:
     if key in _LANGFUSE:
         return _LANGFUSE[key]
     return key if key.startswith(_VOCABULARIES) else _METADATA + key
-
-
-def _is_call(attributes: Mapping[str, Any]) -> bool:
-    """Return whether a span is a call to a model, by what instrumentations say when it starts."""
-    return (
-        attributes.get("gen_ai.operation.name") in _CALLS
-        or attributes.get("openinference.span.kind") in _CALL_KINDS
-        or "llm.request.type" in attributes
-        or attributes.get("langfuse.observation.type") == "generation"
-    )

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from promptlog.otel.strings import DROPPED
 from promptlog.settings import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from promptlog.otel.data import LogData, SpanData
-
-#: Where a span says what of it could not be kept: a list of texts.
-DROPPED = "promptlog.dropped_attributes"
 
 _AS_IT_IS = frozenset({str, bool, int, type(None)})
 _MAX_DEPTH = 100  # what holds itself has no end, and a reader of JSON has one

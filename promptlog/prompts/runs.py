@@ -103,22 +103,17 @@ class Runs:
             Exception: what the provider's SDK raises, unchanged. The request is logged with status ERROR, PromptLayer's
                 error_type and its latency. Latency is the time that the program waited for the model.
         """
-        around = current_context()
         mode = self._replay if replay is None else check_replay(replay)
         reference = _reference(prompt_name, prompt_version, prompt_release_label)
-        variables = check_dict({} if input_variables is None else input_variables, "input_variables")
-        overrides = check_dict(
-            {} if model_parameter_overrides is None else model_parameter_overrides,
-            "model_parameter_overrides",
-        )
-        prompt: Published = self._registry.kept(reference) or (
-            yield Blocking(lambda: self._registry.get(reference))
-        )
-        call = self._call(
-            prompt, variables, overrides, provider, model,
-            around=around, tags=tags, metadata=metadata, group_id=group_id,
-        )  # fmt: skip
+        logged = {"around": current_context(), "tags": tags, "metadata": metadata, "group_id": group_id}
+        prompt = self._registry.kept(reference) or (yield Blocking(lambda: self._registry.get(reference)))
+        call = self._call(prompt, input_variables, model_parameter_overrides, provider, model, **logged)
+        return (yield from self._steps(call, mode, stream=stream))
+
+    def _steps(self, call: Call, mode: Replay, *, stream: bool) -> Steps[Any]:
+        """Find the answer in the log, or ask the model for it."""
         if mode != "never":
+            prompt = call.prompt
             what = f"prompt {prompt.name!r} version {prompt.version} of {call.provider.name} {call.model}"
             found = yield Blocking(lambda: find_answer(self._store, call.replay_key, mode, what))
             if found is not None:
@@ -137,19 +132,21 @@ class Runs:
     def _call(
         self,
         prompt: Published,
-        variables: dict[str, Any],
-        overrides: dict[str, Any],
+        input_variables: Mapping[str, Any] | None,
+        overrides: Mapping[str, Any] | None,
         provider: str | None,
         model: str | None,
         **logged: Any,
     ) -> Call:
+        variables = check_dict({} if input_variables is None else input_variables, "input_variables")
+        changed = check_dict({} if overrides is None else overrides, "model_parameter_overrides")
         for name in prompt.template.unused(variables):
             warn(f"prompt {prompt.name!r} names no variable {name!r}; it is ignored", UnusedVariableWarning)
         own = prompt.metadata.get("model") or {}
         name = check_text(provider or own.get("provider") or _missing(prompt, "provider"), "provider")
         chosen = check_text(model or own.get("name") or _missing(prompt, "model"), "model")
         answers = self._provider_of(name, own.get("api_type") if name == own.get("provider") else None)
-        parameters = {**(own.get("parameters") or {}), **overrides}
+        parameters = {**(own.get("parameters") or {}), **changed}
         rendered = prompt.template.render(variables)
         key = replay_key(answers.name, chosen, parameters, rendered)
         return Call(

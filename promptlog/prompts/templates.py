@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import InvalidInputError, UnusedVariableWarning, warn
@@ -191,5 +192,5 @@ def _shown(row: PromptRow, labels: list[str]) -> dict[str, Any]:
         "commit_message": row.commit_message,
         "tags": list(row.tags),
         "release_labels": labels,
-        "published_at": row.published_at,
+        "published_at": row.published_at.replace(tzinfo=UTC),
     }

@@ -32,11 +32,11 @@ class Anthropic(WithClients, Messages):
 
     def call(self, arguments: Mapping[str, Any], *, stream: bool = False) -> Any:
         """Return a `Message`, or a stream of events."""
-        return self._clients.sync().messages.create(**arguments, stream=stream)
+        return self._clients.sync().messages.create(**{**arguments, "stream": stream})
 
     async def acall(self, arguments: Mapping[str, Any], *, stream: bool = False) -> Any:
         """Return what `call` returns, without blocking the event loop."""
-        return await (await self._clients.asynchronous()).messages.create(**arguments, stream=stream)
+        return await (await self._clients.asynchronous()).messages.create(**{**arguments, "stream": stream})
 
     def cost_usd(self, answer: Answer, model: str) -> float | None:
         """Return what the answer cost; None where tokens or prices are not known."""

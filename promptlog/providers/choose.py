@@ -11,6 +11,7 @@ from promptlog.providers.anthropic import Anthropic
 from promptlog.providers.callables import FromCallable
 from promptlog.providers.clients import sdk_of
 from promptlog.providers.openai import LOCAL, OpenAIChat, OpenAIResponses
+from promptlog.providers.wrapping import unwrapped
 
 if TYPE_CHECKING:
     from promptlog.providers.protocol import Provider
@@ -32,7 +33,7 @@ def provider_for(
         InvalidInputError: there is no such provider (the nearest names are said), or what was given is none.
         MissingExtraError, MissingKeyError: only when it is called.
     """
-    one = (given or {}).get(name)
+    one = unwrapped((given or {}).get(name))  # what run logs, no wrapper logs again
     if api_type not in {None, "chat-completions", "responses", "messages"}:
         raise InvalidInputError(
             f"api_type must be 'chat-completions', 'responses' or 'messages', got {api_type!r}"

@@ -256,7 +256,7 @@ class MessagesReader:
     def answer(self) -> Answer:
         """Return what has come so far."""
         blocks, calls = _split([_whole_block(self._blocks[index]) for index in sorted(self._blocks)])
-        usage, started = self._usage, bool(blocks or calls)
+        usage, started = self._usage, bool(blocks or calls or self.finish_reason)
         read, written = usage.get("cache_read_input_tokens"), usage.get("cache_creation_input_tokens")
         return Answer(
             output={"type": "chat", "messages": [message("assistant", blocks, calls)]} if started else None,

@@ -25,8 +25,8 @@ LOCAL = {
 }
 
 
-class OpenAIChat(WithClients, Chat):
-    """`openai.chat.completions.create`.
+class _OpenAI(WithClients):
+    """What both of OpenAI's APIs share.
 
     Args:
         name: what is logged as `provider`.
@@ -34,57 +34,50 @@ class OpenAIChat(WithClients, Chat):
         options: the arguments of the client that is made: `base_url`, `api_key`, `timeout`, `max_retries`, …
     """
 
-    function_name = "openai.chat.completions.create"
-
     def __init__(self, name: str = "openai", *, client: Any = None, **options: Any) -> None:
         self.name = name
         self._base_url = options.get("base_url") or getattr(client, "base_url", None)
         self._clients = Clients(lambda awaited: _client(name, options, awaited=awaited), client)
+
+    def cost_usd(self, answer: Answer, model: str) -> float | None:
+        """Return what the answer cost; None where tokens or prices are not known."""
+        return cost_usd(self.name, model, answer, base_url=self._base_url)
+
+
+class OpenAIChat(_OpenAI, Chat):
+    """`openai.chat.completions.create`."""
+
+    function_name = "openai.chat.completions.create"
 
     def call(self, arguments: Mapping[str, Any], *, stream: bool = False) -> Any:
         """Return a `ChatCompletion`, or a stream of chunks, the last of which counts the tokens."""
-        return self._clients.sync().chat.completions.create(**_streaming(arguments, stream))
+        return self._clients.sync().chat.completions.create(**_counted(arguments, stream=stream))
 
     async def acall(self, arguments: Mapping[str, Any], *, stream: bool = False) -> Any:
         """Return what `call` returns, without blocking the event loop."""
-        return await (await self._clients.asynchronous()).chat.completions.create(
-            **_streaming(arguments, stream)
-        )
-
-    def cost_usd(self, answer: Answer, model: str) -> float | None:
-        """Return what the answer cost; None where tokens or prices are not known."""
-        return cost_usd(self.name, model, answer, base_url=self._base_url)
+        client = await self._clients.asynchronous()
+        return await client.chat.completions.create(**_counted(arguments, stream=stream))
 
 
-class OpenAIResponses(WithClients, Responses):
-    """`openai.responses.create`; the arguments are those of `OpenAIChat`."""
+class OpenAIResponses(_OpenAI, Responses):
+    """`openai.responses.create`."""
 
     function_name = "openai.responses.create"
 
-    def __init__(self, name: str = "openai", *, client: Any = None, **options: Any) -> None:
-        self.name = name
-        self._base_url = options.get("base_url") or getattr(client, "base_url", None)
-        self._clients = Clients(lambda awaited: _client(name, options, awaited=awaited), client)
-
     def call(self, arguments: Mapping[str, Any], *, stream: bool = False) -> Any:
         """Return a `Response`, or a stream of events."""
-        return self._clients.sync().responses.create(**arguments, **({"stream": True} if stream else {}))
+        return self._clients.sync().responses.create(**{**arguments, "stream": stream})
 
     async def acall(self, arguments: Mapping[str, Any], *, stream: bool = False) -> Any:
         """Return what `call` returns, without blocking the event loop."""
-        more = {"stream": True} if stream else {}
-        return await (await self._clients.asynchronous()).responses.create(**arguments, **more)
-
-    def cost_usd(self, answer: Answer, model: str) -> float | None:
-        """Return what the answer cost; None where tokens or prices are not known."""
-        return cost_usd(self.name, model, answer, base_url=self._base_url)
+        client = await self._clients.asynchronous()
+        return await client.responses.create(**{**arguments, "stream": stream})
 
 
-def _streaming(arguments: Mapping[str, Any], stream: bool) -> dict[str, Any]:
+def _counted(arguments: Mapping[str, Any], *, stream: bool) -> dict[str, Any]:
     """Ask a stream to count its tokens at its end, unless the parameters say otherwise."""
-    if not stream:
-        return dict(arguments)
-    return {"stream_options": {"include_usage": True}, **arguments, "stream": True}
+    counting = {"stream_options": {"include_usage": True}} if stream else {}
+    return {**counting, **arguments, "stream": stream}
 
 
 def _client(name: str, options: Mapping[str, Any], *, awaited: bool) -> Any:

@@ -226,7 +226,7 @@ class ResponsesReader:
         usage = table(self._response.get("usage"))
         into, out = table(usage.get("input_tokens_details")), table(usage.get("output_tokens_details"))
         return Answer(
-            output={"type": "chat", "messages": [_joined(said)]} if said else None,
+            output={"type": "chat", "messages": [_joined(said)]} if said or self.finish_reason else None,
             model=self._response.get("model"),
             input_tokens=usage.get("input_tokens"),
             output_tokens=usage.get("output_tokens"),

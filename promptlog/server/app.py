@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from promptlog.server import openapi
 from promptlog.server.house import House
+from promptlog.server.otlp import otlp_routes
 from promptlog.server.pages import HANDLERS as PAGE_HANDLERS
 from promptlog.server.pages import page_routes
 from promptlog.server.rest import rest_routes
@@ -16,7 +18,7 @@ from promptlog.server.rest.answers import HANDLERS
 from promptlog.server.safety import MAX_BODY_BYTES, PagesGuard, Safety
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     from starlette.types import ASGIApp
 
@@ -30,6 +32,7 @@ def make_app(
     api_key: str | None = None,
     read_only: bool = False,
     hosts: Iterable[str] | None = None,
+    base_urls: Mapping[str, str] | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> ASGIApp:
     """Return the ASGI application of a store: pages, PromptLayer's REST, OTLP.
@@ -41,9 +44,10 @@ def make_app(
             no token.
         read_only: refuse whatever writes.
         hosts: names by which the server may be called, beside localhost and 127.0.0.1. Unless given, with a token any.
+        base_urls: where providers are, by name: PromptLayer's SDK calls them there.
         max_body_bytes: a larger body is refused.
     """
-    house = House(client, token=token, api_key=api_key, read_only=read_only)
+    house = House(client, token=token, api_key=api_key, read_only=read_only, base_urls=base_urls or {})
 
     @asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
@@ -52,7 +56,7 @@ def make_app(
 
     pages = Starlette(routes=page_routes(), exception_handlers=PAGE_HANDLERS)
     app = Starlette(
-        routes=[*rest_routes(), Mount("/", PagesGuard(pages, house))],
+        routes=[*rest_routes(), *otlp_routes(), *openapi.routes(), Mount("/", PagesGuard(pages, house))],
         exception_handlers=HANDLERS,
         lifespan=life,
     )

@@ -26,9 +26,9 @@ from opentelemetry.trace import StatusCode
 
 from promptlog import PromptLog
 from promptlog.otel import PromptLogLogExporter, PromptLogSpanExporter
-from promptlog.otel.values import DROPPED
+from promptlog.otel.strings import DROPPED
 from promptlog.settings import MAX_LINE_BYTES
-from tests.otel.spans import START_NS, kept, span
+from tests.otel.sdk_spans import START_NS, kept, span
 from tests.processes.support import paths_of
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from tests.otel.requests import (
     real_spans,
     sized,
 )
-from tests.otel.spans import START_NS, kept, span
+from tests.otel.sdk_spans import START_NS, kept, span
 from tests.processes.support import paths_of
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def test_a_bad_file_among_good_ones(client: PromptLog, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
     good.write_text(as_json(SPANS))
     bad.write_text(as_json(SPANS) + "\n" + METRICS + "\n{}\n")
-    with pytest.raises(InvalidInputError, match=r"line 3 of .*bad\.jsonl is no OTLP"):
+    with pytest.raises(InvalidInputError, match=r"line 3 of .*bad\.jsonl' is no OTLP"):
         import_otlp(client, [good, bad])
     with pytest.raises(FileNotFoundError):
         import_otlp(client, [good, tmp_path / "absent"])

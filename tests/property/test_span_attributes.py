@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from promptlog import PromptLog
 from promptlog.models.record import why_not_a_record
 from promptlog.otel import PromptLogSpanExporter
-from tests.otel.spans import span
+from tests.otel.sdk_spans import span
 from tests.processes.support import paths_of
 
 if TYPE_CHECKING:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import anthropic
 import openai
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from promptlog.errors import InvalidInputError
 from promptlog.providers.chat import Chat
 from promptlog.providers.messages import Messages
+from promptlog.providers.protocol import Answer
 from promptlog.providers.responses import Responses
 
 if TYPE_CHECKING:
-    from promptlog.providers.protocol import Answer
     from tests.wire import Wire
 
 WEATHER = {
@@ -258,3 +261,54 @@ def test_a_reader_never_raises() -> None:
         ):
             reader.add(odd)
         reader.answer()
+
+
+WORDS = st.text(min_size=1, max_size=30)
+COUNT = st.none() | st.integers(0, 10**6)
+CALLS = st.lists(
+    st.builds(
+        lambda id, name, given: {"id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(given, ensure_ascii=False)}},
+        WORDS, WORDS, st.dictionaries(WORDS, st.integers() | WORDS | st.none(), max_size=2),
+    ),
+    max_size=2,
+)  # fmt: skip
+
+
+@st.composite
+def answers(draw: st.DrawFn, ends: list[str]) -> Answer:
+    """Return an answer as a store may hold it: thoughts, then words, then calls."""
+    thought, said, calls = draw(st.none() | WORDS), draw(st.none() | WORDS), draw(CALLS)
+    blocks = [{"type": "thinking", "thinking": thought, "signature": "s"}] if thought else []
+    made: dict[str, Any] = {"role": "assistant", "content": [*blocks, *(text(said) if said else [])]}
+    cached, written = draw(COUNT), draw(COUNT)
+    return Answer(
+        output={"type": "chat", "messages": [{**made, "tool_calls": calls} if calls else made]},
+        model=draw(WORDS),
+        input_tokens=(cached or 0) + (written or 0) + draw(st.integers(0, 99)),
+        output_tokens=draw(st.integers(0, 99)),
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        reasoning_tokens=draw(COUNT),
+        finish_reason=draw(st.sampled_from(ends)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends"),
+    [
+        (Chat, ["stop", "length", "tool_calls"]),
+        (Messages, ["end_turn", "max_tokens", "tool_use"]),
+        (Responses, ["completed", "max_output_tokens", "failed"]),
+    ],
+)
+@given(data=st.data())
+def test_any_stored_answer_is_replayed_as_it_was(
+    kind: type[Any], ends: list[str], data: st.DataObject
+) -> None:
+    """Whole and in pieces, the SDK's objects say what is stored; chat completions have no signature of a thought."""
+    answer = data.draw(answers(ends))
+    if kind is Chat and answer.output is not None:
+        for block in answer.output["messages"][0]["content"]:
+            block.pop("signature", None)
+    assert _read(kind, [kind().raw(answer)])[0] == answer
+    assert _read(kind, kind().raw(answer, stream=True))[0] == answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import openai
 import pytest
+from genai_prices import Usage, calc_price
+from genai_prices.data import providers
 
 from promptlog.errors import InvalidInputError, MissingExtraError, MissingKeyError
 from promptlog.providers.choose import provider_for
@@ -85,6 +88,17 @@ def test_any_server_that_speaks_as_openai(wire: Wire, monkeypatch: pytest.Monkey
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     assert ask(provider_for("ollama", {"ollama": {"base_url": wire.openai()}}))[0] == "You said: Hi there"
     assert wire.asked[-1].headers["authorization"] == "Bearer none"
+
+
+@pytest.mark.parametrize("api_type", ["chat-completions", "responses", "messages"])
+def test_whether_it_streams_is_not_a_parameter(wire: Wire, api_type: str) -> None:
+    """Parameters of a prompt that was stored with `stream` do not change what is asked for."""
+    address = wire.anthropic() if api_type == "messages" else wire.openai()
+    provider = provider_for("x", {"x": {"base_url": address, "api_key": "k"}}, api_type=api_type)
+    assert ask(provider)[0] == "You said: Hi there"
+    given = provider.request(HELLO, "m", {"stream": True})
+    reader = provider.reader()
+    assert reader.add(provider.call(given)) == "You said: Hi there"
 
 
 def test_no_key_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,6 +274,32 @@ def test_parameters_and_what_is_no_answer() -> None:
 
 
 # -- cost -------------------------------------------------------------------------------------------------------------
+
+
+MODELS = [
+    (one.id, model.id) for one in providers if one.id in {"openai", "anthropic"} for model in one.models
+]
+
+
+@pytest.mark.parametrize(("provider", "name"), MODELS)
+def test_costs_are_those_of_genai_prices(provider: str, name: str) -> None:
+    """The quick sum is what the library says of every model, for prices with steps too."""
+    dice = random.Random(name)
+    for _ in range(5):
+        cached, written, rest, output = (dice.randrange(10 ** dice.randrange(1, 7)) for _ in range(4))
+        into = cached + written + rest
+        answer = Answer(
+            input_tokens=into, output_tokens=output, cached_tokens=cached, cache_write_tokens=written
+        )
+        usage = Usage(
+            input_tokens=into, output_tokens=output, cache_read_tokens=cached, cache_write_tokens=written
+        )
+        try:
+            expected = float(calc_price(usage, name, provider_id=provider).total_price)
+        except (LookupError, ValueError):
+            assert cost_usd(provider, name, answer) is None
+        else:
+            assert cost_usd(provider, name, answer) == expected
 
 
 def test_cost_counts_cached_tokens_once(caplog: pytest.LogCaptureFixture) -> None:

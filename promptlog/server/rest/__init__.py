@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptlog.server.rest import absent, analytics, logging, searching, templates, tracking
+
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 
 def rest_routes() -> list[BaseRoute]:
     """Return the doors for programs, the busiest first."""
-    return []
+    return [
+        *logging.routes(),
+        *tracking.routes(),
+        *templates.routes(),
+        *analytics.routes(),
+        *searching.routes(),
+        *absent.routes(),
+    ]

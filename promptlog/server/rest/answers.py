@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from promptlog.errors import (
-    InvalidInputError,
-    PromptLogError,
-    StoreBusyError,
-)
-from promptlog.models.encode import encode
+from promptlog.errors import InvalidInputError, PromptLogError, StoreBusyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +20,7 @@ JSON = "application/json"
 
 def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a reply of JSON."""
-    return Response(encode(dict(body)), status, headers, JSON)
+    return Response(to_json(body, inf_nan_mode="null"), status, headers, JSON)
 
 
 def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
