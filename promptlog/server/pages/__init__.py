@@ -18,7 +18,7 @@ from promptlog.errors import (
     StoreBusyError,
     TraceNotFoundError,
 )
-from promptlog.server.pages import bulk, export, requests, suggest
+from promptlog.server.pages import analytics, bulk, export, keys, requests, sessions, suggest
 from promptlog.server.pages import request as one_request
 from promptlog.server.pages.rendering import page
 
@@ -49,6 +49,9 @@ def page_routes() -> list[BaseRoute]:
         *export.routes(),
         *one_request.routes(),
         *suggest.routes(),
+        *analytics.routes(),
+        *sessions.routes(),
+        *keys.routes(),
         Mount("/static", shipped),
     ]
 

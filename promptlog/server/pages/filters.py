@@ -77,14 +77,14 @@ def groups(facets: Facets, view: View, path: str = "/") -> list[Group]:
     return found
 
 
-def chips(view: View, path: str = "/") -> list[Chip]:
+def chips(view: View, path: str = "/", **more: str) -> list[Chip]:
     """Return the terms of a view that can be taken away; spans of time have a place of their own."""
     terms = [term for term in view.terms if not isinstance(term, Since)]
-    return [Chip(str(term), view.lacking(term).address(path)) for term in terms]
+    return [Chip(str(term), view.lacking(term).address(path, **more)) for term in terms]
 
 
-def spans(view: View, path: str = "/") -> list[tuple[str, str, bool]]:
+def spans(view: View, path: str = "/", **more: str) -> list[tuple[str, str, bool]]:
     """Return the spans of time to choose from: what each is called, where it leads, whether it is chosen."""
     chosen = [term for term in view.terms if isinstance(term, Since | Until)]
-    found = [(text, view.within(since(text)).address(path), chosen == [since(text)]) for text in _SPANS]
-    return [*found, ("all", view.within(None).address(path), not chosen)]
+    found = [(text, view.within(since(text)).address(path, **more), chosen == [since(text)]) for text in _SPANS]
+    return [*found, ("all", view.within(None).address(path, **more), not chosen)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from promptlog.expressions.face import col, tag
@@ -12,7 +12,6 @@ from promptlog.expressions.grouping import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from promptlog.client import PromptLog
     from promptlog.server.house import House
@@ -40,6 +39,11 @@ class Known:
     def keys(self) -> list[tuple[str, int]]:
         """Return the metadata keys that were set most often, with how often that was."""
         found: list[tuple[str, int]] = self._fresh("keys", lambda: self.client.metadata.overview(_MOST_KEYS)[1])
+        return found
+
+    def catalogue(self) -> list[dict[str, Any]]:
+        """Return all that is told of each metadata key."""
+        found: list[dict[str, Any]] = self._fresh("catalogue", lambda: self.client.metadata.keys().dicts())
         return found
 
     def values(self, name: str) -> list[tuple[str, int]]:

@@ -53,6 +53,9 @@
     } catch { window.prompt("Copy this:", text); }
   });
 
+  // -- a choice that asks at once -------------------------------------------------------------------------------------
+  document.addEventListener("change", (event) => { if (event.target.matches("[data-submit]")) event.target.form.requestSubmit(); });
+
   // -- menus close as one expects -----------------------------------------------------------------------------------
   document.addEventListener("click", (event) => {
     for (const menu of all("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
