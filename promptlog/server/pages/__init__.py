@@ -14,11 +14,12 @@ from promptlog.errors import (
     InvalidInputError,
     MissingExtraError,
     PromptLogError,
+    PromptNotFoundError,
     RequestNotFoundError,
     StoreBusyError,
     TraceNotFoundError,
 )
-from promptlog.server.pages import analytics, bulk, export, keys, requests, sessions, suggest
+from promptlog.server.pages import analytics, bulk, export, keys, prompts, requests, sessions, suggest
 from promptlog.server.pages import request as one_request
 from promptlog.server.pages.rendering import page
 
@@ -52,6 +53,7 @@ def page_routes() -> list[BaseRoute]:
         *analytics.routes(),
         *sessions.routes(),
         *keys.routes(),
+        *prompts.routes(),
         Mount("/static", shipped),
     ]
 
@@ -63,7 +65,7 @@ async def _failed(request: Request, error: Exception) -> Response:
         status, headers, said = error.status_code, error.headers, error.detail
     else:
         statuses: tuple[tuple[type[Exception], int], ...] = (
-            (RequestNotFoundError, 404), (TraceNotFoundError, 404), (StoreBusyError, 503),
+            (RequestNotFoundError, 404), (PromptNotFoundError, 404), (TraceNotFoundError, 404), (StoreBusyError, 503),
             (MissingExtraError, 501), (InvalidInputError, 400),
         )  # fmt: skip
         status = next((number for kind, number in statuses if isinstance(error, kind)), 500)
