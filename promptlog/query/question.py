@@ -25,7 +25,9 @@ _NEWEST_FIRST = (("start_time", True),)
 _OLDEST_FIRST = (("start_time", False),)
 _NEAR = (1 / 64, 1 / 8)  # of the time that there is
 _MOST_NEAR = 50_000
-_NEVER_NULL = frozenset(("r.request_id", "r.start_time", "r.end_time", "r.latency_ms", "r.status", "r.logged_at"))
+_NEVER_NULL = frozenset(
+    ("r.request_id", "r.start_time", "r.end_time", "r.latency_ms", "r.status", "r.logged_at")
+)
 _LONG = frozenset(("input", "output", "input_text", "output_text", "parameters", "error_message"))
 
 
@@ -37,7 +39,9 @@ class Question:
     ids: tuple[str, ...] | None = None  # of no other requests; what the planner found
     order: tuple[tuple[str, bool], ...] = _NEWEST_FIRST  # column, descending
     after: str | None = None  # the id that the requests stand behind, in the order
-    past: tuple[Any, ...] | None = None  # that request's values of the order's columns, once they are looked up
+    past: tuple[Any, ...] | None = (
+        None  # that request's values of the order's columns, once they are looked up
+    )
     limit: int | None = None
     columns: tuple[str, ...] = FRAME_COLUMNS
     metadata: tuple[str, ...] = ()
@@ -50,7 +54,12 @@ class Question:
 def planned(connection: duckdb.DuckDBPyConnection, question: Question) -> Question:
     """Find the ids first where they are few, because then whole rows are read by the index."""
     question = narrowed(connection, question)
-    if question.ids is not None and not question.conditions and question.limit is None and question.past is None:
+    if (
+        question.ids is not None
+        and not question.conditions
+        and question.limit is None
+        and question.past is None
+    ):
         return question
     few = question.ids is not None or (question.limit is not None and question.limit <= FEW)
     if few or _reads_texts(question):
@@ -78,7 +87,9 @@ def _placed(connection: duckdb.DuckDBPyConnection, question: Question) -> Questi
     text = f"SELECT {shown} FROM requests r{_joined_for_order(question)} WHERE r.request_id = ?::UUID"
     found = connection.execute(text, [question.after]).fetchall()
     if not found:
-        raise RequestNotFoundError(f"no request has the id {question.after}, after which others were asked for")
+        raise RequestNotFoundError(
+            f"no request has the id {question.after}, after which others were asked for"
+        )
     return replace(question, past=found[0])
 
 

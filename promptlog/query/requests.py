@@ -161,8 +161,9 @@ class Requests(Result):
         return analyse(self._store, self, every=every, time_zone=time_zone, cost_by=cost_by, top=top)
 
     def facets(self, *, most: int = 8, keys: int = 12, newest: int = 10_000) -> Facets:
-        """Tell which values these requests have, and on how many: of status, model, provider, prompt, error type, tags
-        and metadata.
+        """Tell which values these requests have, and on how many of them.
+
+        That is of status, model, provider, prompt, error type, tags and metadata.
 
         Args:
             most: how many values of each at most, those on the most requests.

@@ -20,7 +20,16 @@ _ROWS = st.lists(
     max_size=25,
 )
 _SORTS = st.sampled_from(
-    [None, ("start_time",), ("latency_ms",), ("model",), ("cost_usd",), ("prompt_name",), ("model", "cost_usd"), ()]
+    [
+        None,
+        ("start_time",),
+        ("latency_ms",),
+        ("model",),
+        ("cost_usd",),
+        ("prompt_name",),
+        ("model", "cost_usd"),
+        (),
+    ]
 )
 
 
@@ -62,7 +71,9 @@ def test_pages_are_the_whole(
 def test_the_page_after_nothing_is_an_error(tmp_path: Path) -> None:
     """A request that is not there has no place in the order."""
     client = PromptLog(tmp_path / "a.duckdb")
-    client.log_request(provider="p", model="m", input="i", output="o", request_start_time=1, request_end_time=2)
+    client.log_request(
+        provider="p", model="m", input="i", output="o", request_start_time=1, request_end_time=2
+    )
     gone = "018bd12c-58b0-7683-8f1a-000000000000"
     with pytest.raises(errors.RequestNotFoundError, match=gone):
         client.requests.after(gone).ids()

@@ -91,7 +91,7 @@ async def show(request: Request) -> Response:
             house.client.search(view.q)
         except SearchSyntaxError as found:
             error = found
-        keys = [key for key, _ in known_of(house).keys()]
+        keys = [key for key, _ in known_of(house).key_counts()]
         extra = f"by={by}" if by else ""
         return {"view": view, "by": by, "error": error, "keys": keys, "columns": COLUMNS, "extra": extra}
 
@@ -139,7 +139,9 @@ def load(house: House, view: View, by: str) -> dict[str, Any]:
         _chart("Requests", "requests", "number", totals, course, times, parts, view, by, width),
         _chart("Errors", "errors", "number", totals, course, times, parts, view, by, width),
         _chart("Cost", "cost", "usd", totals, course, times, parts, view, by, width),
-        _chart("Tokens", ("tokens_in", "tokens_out"), "number", totals, course, times, parts, view, by, width),
+        _chart(
+            "Tokens", ("tokens_in", "tokens_out"), "number", totals, course, times, parts, view, by, width
+        ),
         _chart("Latency", ("p50", "p95"), "latency", totals, course, times, parts, view, by, width),
     ]
     legend = [
@@ -154,7 +156,9 @@ def load(house: House, view: View, by: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _grouped(house: House, view: View, by: str, width: str) -> tuple[list[Any], dict[str, dict[datetime, Any]]]:
+def _grouped(
+    house: House, view: View, by: str, width: str
+) -> tuple[list[Any], dict[str, dict[datetime, Any]]]:
     """Return the groups with the most requests, each with its address, and the course of the first of them."""
     asked = house.client.search(view.q)
     key: Any = tag if by == "tag" else col(by) if by in COLUMNS else meta(by)
@@ -194,19 +198,23 @@ def _chart(
     both = (names,) if isinstance(names, str) else names
     bars = form != "latency"
     if not parts:
-        series = [(name, [_number(row[name]) for row in course]) for name in both]
+        series: list[tuple[str, list[float | None]]] = [
+            (name, [_number(row[name]) for row in course]) for name in both
+        ]
     elif bars:
-        sums = {
+        sums: dict[str, list[float]] = {
             name: [sum(_number(rows.get(time, {}).get(one)) or 0.0 for one in both) for time in times]
             for name, rows in parts.items()
         }
         whole = [sum(_number(row[one]) or 0.0 for one in both) for row in course]
         left = [max(all_of - sum(some), 0.0) for all_of, *some in zip(whole, *sums.values(), strict=True)]
-        series = [*sums.items()]
+        series = [(name, [*values]) for name, values in sums.items()]
         if by != "tag" and sum(left) > 1e-9 * max(sum(whole), 1):  # a request counts under each of its tags
-            series.append(("other", left))
+            series.append(("other", [*left]))
     else:
-        series = [(name, [_number(rows.get(time, {}).get("p95")) for time in times]) for name, rows in parts.items()]
+        series = [
+            (name, [_number(rows.get(time, {}).get("p95")) for time in times]) for name, rows in parts.items()
+        ]
         title, both = f"{title}, p95", ("p95",)
     total = totals["p95"] if not bars else sum(_number(totals[one]) or 0 for one in both)
     return Chart(title, total, form, bars, [*series], _python(view, by, width, both))
@@ -225,5 +233,9 @@ def _python(view: View, by: str, width: str, names: tuple[str, ...]) -> str:
     asked = f"client.search({view.q!r})" if view.q else "client.requests"
     told = ", ".join(f"{name}={_MEASURES[name][1]}" for name in names)
     y = f"[{', '.join(map(repr, names))}]" if len(names) > 1 and not by else ""
-    needs = [name for name in ("by_time", "col", "count", "meta", "tag") if f"{name}(" in f"{key}{told}by_time(" or f"{name}." in f"{key}{told}" or key == f", {name}"]
+    needs = [
+        name
+        for name in ("by_time", "col", "count", "meta", "tag")
+        if f"{name}(" in f"{key}{told}by_time(" or f"{name}." in f"{key}{told}" or key == f", {name}"
+    ]
     return f"from promptlog import {', '.join(needs)}\n\n{asked}.group_by(by_time({width!r}){key}).agg({told}).plot({y})"

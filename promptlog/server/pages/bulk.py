@@ -40,7 +40,7 @@ async def change_many(request: Request) -> Response:
 
     def work() -> dict[str, Any]:
         said = _change(house.client, ids, given)
-        columns = cells.shown_columns(view, known_of(house).keys())
+        columns = cells.shown_columns(view, known_of(house).key_counts())
         rows = cells.read(house.client.requests.filter(col.request_id.is_in(ids)).limit(len(ids)), columns)
         return {"said": said, "rows": rows, "columns": columns}
 

@@ -70,11 +70,23 @@ def _shown(name: str) -> Shown:
 
 
 _SPECIAL = frozenset(
-    ("start_time", "end_time", "logged_at", "status", "model", "input_text", "output_text", "cost_usd", "latency_ms")
+    (
+        "start_time",
+        "end_time",
+        "logged_at",
+        "status",
+        "model",
+        "input_text",
+        "output_text",
+        "cost_usd",
+        "latency_ms",
+    )
 )
 
 
-def rows(client: PromptLog, view: View, columns: list[Shown], after: str | None = None, most: int = PAGE) -> list[Row]:
+def rows(
+    client: PromptLog, view: View, columns: list[Shown], after: str | None = None, most: int = PAGE
+) -> list[Row]:
     """Return the first rows of a view, or those after a request."""
     asked = client.search(view.q).sort(view.by, descending=view.descending)
     if after is not None:

@@ -17,7 +17,7 @@ from promptlog.server.house import house_of
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from promptlog.client import PromptLog
 
 _PAGE = 2000
-_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
+_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
 
 
 def routes() -> list[BaseRoute]:
@@ -51,7 +55,7 @@ def _exporter(kind: str) -> Callable[[Request], Any]:
     return export
 
 
-def _pages(client: PromptLog, view: View) -> Iterator[Any]:
+def _pages(client: PromptLog, view: View) -> Generator[Any, str | None]:
     """Yield the question of each page, with all metadata, tags and scores; each stands behind the last row before."""
     chosen = tuple(name for name in view.columns if name in COLUMNS)
     names = dict.fromkeys(("request_id", *(chosen or (*FRAME_COLUMNS, "parameters"))))

@@ -86,5 +86,7 @@ def chips(view: View, path: str = "/", **more: str) -> list[Chip]:
 def spans(view: View, path: str = "/", **more: str) -> list[tuple[str, str, bool]]:
     """Return the spans of time to choose from: what each is called, where it leads, whether it is chosen."""
     chosen = [term for term in view.terms if isinstance(term, Since | Until)]
-    found = [(text, view.within(since(text)).address(path, **more), chosen == [since(text)]) for text in _SPANS]
+    found = [
+        (text, view.within(since(text)).address(path, **more), chosen == [since(text)]) for text in _SPANS
+    ]
     return [*found, ("all", view.within(None).address(path, **more), not chosen)]

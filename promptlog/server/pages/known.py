@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 _FRESH_S = 20.0
 _MOST_KEYS = 200
 _MOST_VALUES = 200
-COLUMNS_WITH_FEW_VALUES = ("status", "model", "provider", "error_type", "finish_reason", "function_name", "api_type", "prompt_name")
+COLUMNS_WITH_FEW_VALUES = (
+    "status",
+    "model",
+    "provider",
+    "error_type",
+    "finish_reason",
+    "function_name",
+    "api_type",
+    "prompt_name",
+)
 
 
 @dataclass(eq=False)
@@ -36,9 +45,11 @@ class Known:
             kept = self._kept[name] = (now, ask())
         return kept[1]
 
-    def keys(self) -> list[tuple[str, int]]:
+    def key_counts(self) -> list[tuple[str, int]]:
         """Return the metadata keys that were set most often, with how often that was."""
-        found: list[tuple[str, int]] = self._fresh("keys", lambda: self.client.metadata.overview(_MOST_KEYS)[1])
+        found: list[tuple[str, int]] = self._fresh(
+            "keys", lambda: self.client.metadata.overview(_MOST_KEYS)[1]
+        )
         return found
 
     def catalogue(self) -> list[dict[str, Any]]:

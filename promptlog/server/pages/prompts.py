@@ -45,7 +45,10 @@ async def show(request: Request) -> Response:
 
     def ask() -> list[dict[str, Any]]:
         found = house.client.templates.all(per_page=_MOST)
-        return [{**prompt, "address": _address(prompt["prompt_name"]), "model": _model(prompt)} for prompt in found]
+        return [
+            {**prompt, "address": _address(prompt["prompt_name"]), "model": _model(prompt)}
+            for prompt in found
+        ]
 
     return page(request, "prompts.html", prompts=await house.ask(ask), most=_MOST)
 
@@ -64,8 +67,15 @@ async def show_one(request: Request) -> Response:
             other = versions[at + 1]
         for one in versions:
             one["address"] = _address(name, version=str(one["version"]))
-            one["those"] = View(q=str((col.prompt_name == name) & (col.prompt_version == one["version"]))).address()
-        return {"versions": versions, "shown": shown, "other": other, "diff": _diff(other, shown) if other else []}
+            one["those"] = View(
+                q=str((col.prompt_name == name) & (col.prompt_version == one["version"]))
+            ).address()
+        return {
+            "versions": versions,
+            "shown": shown,
+            "other": other,
+            "diff": _diff(other, shown) if other else [],
+        }
 
     found = await house.ask(ask)
     shown = found["shown"]
@@ -102,7 +112,9 @@ async def show_run(request: Request) -> Response:
 
     def ask() -> dict[str, Any]:
         found = house.client.run(
-            prompt_name=name, prompt_version=_reference(given).get("version"), input_variables=_variables(given)
+            prompt_name=name,
+            prompt_version=_reference(given).get("version"),
+            input_variables=_variables(given),
         )
         answer = {**found["prompt_blueprint"]["prompt_template"]}
         if isinstance(answer.get("messages"), list):
@@ -170,7 +182,13 @@ def _lines(prompt: dict[str, Any]) -> list[str]:
     for message in content.conversation(prompt["prompt_template"]):
         lines.append(f"[{message.role}]")
         for block in message.blocks:
-            lines += block.text.splitlines() if block.kind == "prose" else [json.dumps(block.value) if block.value is not None else f"{block.text} {block.reference}"]
+            lines += (
+                block.text.splitlines()
+                if block.kind == "prose"
+                else [
+                    json.dumps(block.value) if block.value is not None else f"{block.text} {block.reference}"
+                ]
+            )
     lines.append("[model]")
     lines += json.dumps(prompt["metadata"] or {}, indent=1, ensure_ascii=False, sort_keys=True).splitlines()
     return lines

@@ -69,7 +69,11 @@ def short(value: float) -> str:
     """Return a number in at most four characters or so: 950, 1.2k, 34k, 1.5M."""
     for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (_THOUSAND, "k")):
         if value >= size:
-            return f"{value / size:.1f}".rstrip("0").rstrip(".") + letter if value < 100 * size else f"{value / size:.0f}{letter}"  # noqa: PLR2004
+            return (
+                f"{value / size:.1f}".rstrip("0").rstrip(".") + letter
+                if value < 100 * size
+                else f"{value / size:.0f}{letter}"
+            )
     return f"{value:g}"
 
 

@@ -70,7 +70,9 @@ def _tracked(found: Logged, before: dict[str, str]) -> dict[str, Any]:
         "before": before,
         "links": {key: View(q=str(meta(key) == value)).address() for key, value in found.metadata.items()},
         "tag_links": {tag: View(q=_tag(tag)).address() for tag in found.tags},
-        "prompt_link": View(q=str(col.prompt_name == found.prompt_name)).address() if found.prompt_name else "",
+        "prompt_link": View(q=str(col.prompt_name == found.prompt_name)).address()
+        if found.prompt_name
+        else "",
     }
 
 
@@ -103,7 +105,12 @@ def _change(client: PromptLog, was: Logged, given: dict[str, str]) -> dict[str, 
     Raises:
         InvalidInputError: the form asks for something else, or a value is wrong.
     """
-    what, key, value, of = given.get("do", ""), given.get("key", "").strip(), given.get("value", ""), was.request_id
+    what, key, value, of = (
+        given.get("do", ""),
+        given.get("key", "").strip(),
+        given.get("value", ""),
+        was.request_id,
+    )
     match what:
         case "metadata":
             client.track.metadata(of, {_there(key, "a metadata key"): value})
@@ -138,7 +145,9 @@ def score_of(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InvalidInputError(f"a score is a number from 0 to 100, got {text!r}; nothing was changed") from None
+        raise InvalidInputError(
+            f"a score is a number from 0 to 100, got {text!r}; nothing was changed"
+        ) from None
 
 
 # -- neighbours ------------------------------------------------------------------------------------------------
@@ -147,7 +156,9 @@ def score_of(text: str) -> float:
 def _near_keys(found: Logged) -> list[tuple[str, str]]:
     """Return the session and the user of a request."""
     session = next((key for key in SESSION_KEYS if key in found.metadata), None)
-    return [(key, found.metadata[key]) for key in (session, _USER) if key is not None and key in found.metadata]
+    return [
+        (key, found.metadata[key]) for key in (session, _USER) if key is not None and key in found.metadata
+    ]
 
 
 async def show_near(request: Request) -> Response:
@@ -180,7 +191,9 @@ def _around(
     client: PromptLog, condition: Any, found: Logged, *, descending: bool
 ) -> list[tuple[str, datetime, str, str]]:
     """Return id, start, status and input of the next requests one way in time."""
-    asked = client.requests.filter(condition).sort("start_time", descending=descending).after(found.request_id)
+    asked = (
+        client.requests.filter(condition).sort("start_time", descending=descending).after(found.request_id)
+    )
     columns = [cells.Shown(name, "", "text") for name in ("status", "input_text")]
     return [(row.request_id, row.start_time, *row.cells) for row in cells.read(asked.limit(_NEAR), columns)]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import Response
 from starlette.routing import Route
 
 from promptlog.errors import SearchSyntaxError
@@ -18,12 +17,13 @@ from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.routing import BaseRoute
 
     from promptlog.models.facets import Facets
     from promptlog.server.house import House
 
-_MOST_US = 1 << 62
+_MOST_US = 4_000_000_000_000_000  # the year 2096
 
 
 def routes() -> list[BaseRoute]:
@@ -46,7 +46,9 @@ async def show(request: Request) -> Response:
 async def more_rows(request: Request) -> Response:
     """The rows after one."""
     view = View.of(request.query_params)
-    shown = await house_of(request).ask(_load_rows, house_of(request), view, request.query_params.get("after"))
+    shown = await house_of(request).ask(
+        _load_rows, house_of(request), view, request.query_params.get("after")
+    )
     return page(request, "parts/rows.html", **shown)
 
 
@@ -57,7 +59,7 @@ async def new_rows(request: Request) -> Response:
     house = house_of(request)
 
     def ask() -> dict[str, Any]:
-        columns = cells.shown_columns(view, known_of(house).keys())
+        columns = cells.shown_columns(view, known_of(house).key_counts())
         us = min(int(given), _MOST_US) if given.isdecimal() else 0
         rows = cells.newer(house.client, view, columns, us)
         last = max([us, *(row.logged_us for row in rows)])
@@ -94,7 +96,7 @@ def _faceted(found: Facets, view: View, total: int | None) -> dict[str, Any]:
 
 
 def _load_rows(house: House, view: View, after: str | None) -> dict[str, Any]:
-    columns = cells.shown_columns(view, known_of(house).keys())
+    columns = cells.shown_columns(view, known_of(house).key_counts())
     rows = cells.rows(house.client, view, columns, after)
     following = view.address("/requests/rows", after=rows[-1].request_id) if len(rows) == cells.PAGE else None
     later = view.address("/", after=rows[-1].request_id) if following else None
@@ -114,7 +116,7 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
     except SearchSyntaxError as error:
         return {**shown, "error": error}
     known = known_of(house)
-    shown["keys"] = [key for key, _ in known.keys()][:40]
+    shown["keys"] = [key for key, _ in known.key_counts()][:40]
     rows = shown["rows"]
     if not rows and not view.q and after is None:
         now = datetime.now(UTC).replace(microsecond=0)

@@ -56,7 +56,7 @@ async def show(request: Request) -> Response:
             parse(view.q)
         except SearchSyntaxError as found:
             error = found
-        return {"error": error, "keys": [name for name, _ in known_of(house).keys()]}
+        return {"error": error, "keys": [name for name, _ in known_of(house).key_counts()]}
 
     shown = await house.ask(ask)
     return page(
@@ -74,10 +74,14 @@ async def show_rows(request: Request) -> Response:
 
     def ask() -> list[dict[str, Any]]:
         found = house.client.sessions(
-            *view.terms, by=key or SESSION_KEYS, sort=cast("SessionColumn", column), descending=down, limit=_MOST
+            *view.terms,
+            by=key or SESSION_KEYS,
+            sort=cast("SessionColumn", column),
+            descending=down,
+            limit=_MOST,
         )
         rows = found.dicts()
-        known = {name for name, _ in known_of(house).keys()}
+        known = {name for name, _ in known_of(house).key_counts()}
         for row in rows:
             one = _term(key, row["session"], known)
             row["address"] = View(q=str(one), sort="start_time").address()

@@ -59,9 +59,11 @@ def suggestions(house: House, text: str, at: int) -> list[dict[str, Any]]:
 
 def _names(house: House, begun: str) -> list[tuple[str, str]]:
     """Return names that begin so, then those that have it somewhere: metadata keys first."""
-    keys = [(_key(key), f"{short(count)} requests") for key, count in known_of(house).keys()]
+    keys = [(_key(key), f"{short(count)} requests") for key, count in known_of(house).key_counts()]
     names = [("tag:", "label"), ("since:", "time"), ("until:", "time"), ("score", "number")]
-    names += [(f"{name}:" if COLUMNS[name].kind != "number" else f"{name}>", COLUMNS[name].kind) for name in COLUMNS]
+    names += [
+        (f"{name}:" if COLUMNS[name].kind != "number" else f"{name}>", COLUMNS[name].kind) for name in COLUMNS
+    ]
     low = begun.lower()
     first = [one for one in (*keys, *names) if one[0].lower().startswith(low)]
     return first + [one for one in (*keys, *names) if low and low in one[0].lower() and one not in first]
@@ -75,13 +77,18 @@ def _key(key: str) -> str:
 def _values(house: House, name: str, begun: str) -> list[tuple[str, str]]:
     """Return the whole comparison for values that begin so."""
     if name in ("since", "until"):
-        return [(f"{name}:{span} ", f"the last {said}") for span, said in _SPANS.items() if span.startswith(begun)]
+        return [
+            (f"{name}:{span} ", f"the last {said}") for span, said in _SPANS.items() if span.startswith(begun)
+        ]
     if name == "tag" or name in COLUMNS_WITH_FEW_VALUES:
         pairs = [pair for pair in known_of(house).values(name) if pair[0].lower().startswith(begun.lower())]
-        return [(f"{term_of(name, value, is_metadata=False)} ", f"{short(count)} requests") for value, count in pairs]
+        return [
+            (f"{term_of(name, value, is_metadata=False)} ", f"{short(count)} requests")
+            for value, count in pairs
+        ]
     if name in COLUMNS:
         return []
     key = name.removeprefix("meta.")
-    key = next((known for known, _ in known_of(house).keys() if _key(known) == f"{name}:"), key)
+    key = next((known for known, _ in known_of(house).key_counts() if _key(known) == f"{name}:"), key)
     pairs = house.client.metadata.values(key, prefix=begun, limit=_MOST).fetchall()
     return [(f"{meta(key) == value} ", f"{short(count)} requests") for value, count in pairs]

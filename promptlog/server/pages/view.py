@@ -86,19 +86,15 @@ class View:
             found = parse(self.q)
         except SearchSyntaxError:
             return ()
-        return found.parts if isinstance(found, And) else (found,)
+        return found.parts if isinstance(found, And) and len(found.parts) != 1 else (found,)
 
     def having(self, term: Condition) -> View:
         """Return the view of those requests of which a term holds too."""
         if not self.q:
             return self.with_q(str(term))
-        added = str(And((Or(()), term))).split(" ", 1)[1]  # the term as it stands beside others
         terms = self.terms
-        if not terms:
-            return self.with_q(f"{self.q} {added}")
-        before = str(And(terms)) if len(terms) == 1 and isinstance(terms[0], Or) else self.q
-        before = f"({self.q})" if len(terms) == 1 and isinstance(terms[0], Or) and before == self.q else before
-        return self.with_q(f"{before} {added}")
+        before = _beside(terms[0]) if len(terms) == 1 and isinstance(terms[0], Or) else self.q
+        return self.with_q(f"{before} {_beside(term)}")
 
     def lacking(self, *terms: Condition) -> View:
         """Return the view without these terms."""
@@ -119,5 +115,12 @@ class View:
             node = waiting.pop()
             if isinstance(node, Contains):
                 return True
-            waiting += node.parts if isinstance(node, And | Or) else [node.part] if isinstance(node, Not) else []
+            waiting += (
+                node.parts if isinstance(node, And | Or) else [node.part] if isinstance(node, Not) else []
+            )
         return False
+
+
+def _beside(term: Condition) -> str:
+    """Return a term so that it can stand beside others."""
+    return str(And((term, Since(moment=0)))).removesuffix(f" {Since(moment=0)}")

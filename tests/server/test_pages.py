@@ -1,0 +1,302 @@
+"""The pages, in a real browser before a real server: what a person does, sees and cannot be tricked by."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from promptlog import PromptLog, col, meta, tag
+from tests.server.browser import answers_of, chromium, expect, looking, serious
+from tests.server.support import Served, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+_NOON = 1_770_000_000.0
+_EVIL = (
+    "<script>alert(1)</script></textarea><img src=x onerror=alert(2)> javascript:alert(3) \u202egnp.exe \"'&"
+)
+_PAGES = ("/", "/?q=status:error", "/?q=user_id:(", "/analytics?by=user_id", "/sessions", "/keys", "/keys/user_id", "/prompts", "/nothing")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+def fill(client: PromptLog, count: int = 120) -> None:
+    """Log requests of three users, one a minute."""
+    for number in range(count):
+        client.log_request(
+            provider="openai", model="gpt-4o", input=f"Question {number}", output=f"Answer {number}",
+            request_start_time=_NOON + number * 60, request_end_time=_NOON + number * 60 + 1, price=0.001,
+            input_tokens=100, output_tokens=number, tags=["production" if number % 2 else "beta"],
+            status="ERROR" if number % 10 == 0 else "SUCCESS",
+            metadata={"user_id": f"user_{number % 3}", "session_id": f"s{number // 4}"},
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server of a store with requests, one of them hostile, a trace and a prompt."""
+    path = tmp_path_factory.mktemp("pages") / "a.duckdb"
+    client = PromptLog(path)
+    fill(client)
+    client.log_request(
+        provider=_EVIL, model=_EVIL, request_start_time=_NOON + 9000, request_end_time=_NOON + 9001,
+        input=[
+            {"role": "user", "content": [{"type": "text", "text": _EVIL}, {"type": "image_url", "image_url": {"url": "javascript:alert(4)"}}]},
+            {"role": "assistant", "content": None, "tool_calls": [{"id": _EVIL, "type": "function", "function": {"name": _EVIL, "arguments": json.dumps({_EVIL: [_EVIL]})}}]},
+        ],
+        output=_EVIL, error_type=_EVIL, error_message=_EVIL, parameters={_EVIL: {"a": _EVIL}}, prompt_name=_EVIL,
+        metadata={"evil": _EVIL, _EVIL: "x", "session_id": _EVIL, "user_id": _EVIL}, tags=[_EVIL], score=5, score_name=_EVIL,
+        trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+    )  # fmt: skip
+    for text in ("A recipe for {cake}", f"A short recipe for {{cake}} {_EVIL}"):
+        client.templates.publish(
+            {
+                "prompt_name": "team/cake",
+                "prompt_template": {"type": "chat", "messages": [{"role": "user", "content": text}]},
+                "commit_message": _EVIL,
+                "release_labels": [_EVIL[:30]],
+            }
+        )
+    client.close()
+    with serving(path) as found:
+        yield found
+
+
+def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> None:
+    """Somebody sees how to log, does it, and finds what happened to a user; changes stay."""
+    with serving(tmp_path / "a.duckdb") as served, looking(browser, served.url) as page:
+        page.goto("/")
+        assert page.get_by_text("Nothing is logged yet").is_visible()
+        lines = page.locator(".first pre code").inner_text()
+        assert len(lines.splitlines()) == 3
+        subprocess.run([sys.executable, "-c", lines], check=True)
+        client = PromptLog(served.store)
+        fill(client, 20)
+        client.close()
+        page.reload()
+        field = page.get_by_role("combobox", name="Search")
+        field.press_sequentially("user")
+        page.get_by_role("option", name="user_id:").first.click()
+        page.get_by_role("option", name="user_id:user_1 7").click()
+        field.press("Enter")
+        page.wait_for_url(re.compile("q=user_id%3Auser_1"))
+        assert page.locator("#rows tr[id]").count() == 7
+        page.locator(".facet .value", has_text="ERROR").click()
+        page.wait_for_url("**status*")
+        assert page.locator("#rows tr[id]").count() == 1
+        page.locator("#rows td.k-start_time a").click()
+        page.get_by_role("heading", level=1).wait_for()
+        assert page.get_by_text("Answer 10").is_visible()
+        page.get_by_label("New metadata key").fill("plan")
+        page.get_by_label("New metadata value").fill("pro")
+        page.get_by_role("button", name="Set").click()
+        page.locator("dt", has_text="plan").wait_for()
+        page.get_by_label("New metadata key").fill("plan")
+        page.get_by_label("New metadata value").fill("free")
+        page.get_by_role("button", name="Set").click()
+        page.locator(".changed", has_text="pro").wait_for()
+        page.get_by_role("button", name="Good: score 100").click()
+        page.locator('[aria-label="Good: score 100"][aria-pressed="true"]').wait_for()
+        page.get_by_label("New tag").fill("seen")
+        page.get_by_role("button", name="Add").click()
+        page.locator("#tracked .tag", has_text="seen").wait_for()
+        page.locator(".near", has_text="this request").first.wait_for()
+        found = client.search("user_id:user_1 status:error plan:free tag:seen score:100").count()
+        assert found == 1
+
+
+def test_a_text_that_cannot_be_read_is_marked(browser: Browser, served: Served) -> None:
+    """The place is marked, and what was expected there is said."""
+    with looking(browser, served.url) as page:
+        page.goto("/?q=status:error+user_id:(")
+        assert page.get_by_role("alert").inner_text().count("Expected") == 1
+        assert page.locator("mark").count() == 1
+
+
+def test_rows_go_on_and_on(browser: Browser, served: Served) -> None:
+    """Scrolling brings the next rows until there are no more; an address sorts and chooses columns."""
+    with looking(browser, served.url) as page:
+        page.goto("/?sort=output_tokens&c=output_tokens&c=meta.user_id")
+        assert page.locator("#rows tr[id]").count() == 50
+        for _ in range(2):
+            page.locator("tr.next").scroll_into_view_if_needed()
+            page.wait_for_timeout(50)
+            page.wait_for_load_state("networkidle")
+        expect(page.locator("#rows tr[id]"), 121)
+        numbers = page.locator("#rows td.k-number").all_inner_texts()[:120]
+        assert numbers == [str(number) for number in range(120)]
+
+
+def test_new_requests_appear(browser: Browser, tmp_path: Path) -> None:
+    """While Live is on, what other processes log stands on top, once."""
+    client = PromptLog(tmp_path / "a.duckdb")
+    fill(client, 3)
+    with serving(client.path) as served, looking(browser, served.url) as page:
+        page.goto("/")
+        page.get_by_role("button", name="Live").click()
+        fill(client, 2)
+        expect(page.locator("#rows tr[id]"), 5)
+        page.get_by_role("button", name="Live").click()
+
+
+def test_many_are_changed_at_once(browser: Browser, tmp_path: Path) -> None:
+    """Those that are selected are tagged, given metadata and scored; the rows show it."""
+    client = PromptLog(tmp_path / "a.duckdb")
+    fill(client, 6)
+    with serving(client.path) as served, looking(browser, served.url) as page:
+        page.goto("/?c=start_time&c=tags&c=scores&c=meta.plan")
+        boxes = page.locator('#rows input[name="id"]')
+        boxes.nth(0).check()
+        boxes.nth(2).click(modifiers=["Shift"])
+        assert page.locator("#picked").inner_text() == "3 selected"
+        page.get_by_label("Tag", exact=True).fill("odd")
+        page.get_by_role("button", name="Tag", exact=True).click()
+        page.get_by_text("3 requests tagged odd").wait_for()
+        expect(page.locator("#rows .tag", has_text="odd"), 3)
+        for box in range(2):
+            boxes.nth(box).check()
+        page.get_by_label("Metadata key").fill("plan")
+        page.get_by_label("Metadata value").fill("pro")
+        page.get_by_role("button", name="Set").click()
+        page.get_by_text("plan set on 2 requests").wait_for()
+        assert client.requests.filter(tag("odd")).count() == 3
+        assert client.requests.filter(meta("plan") == "pro").count() == 2
+
+
+def test_charts_narrow_and_filter(browser: Browser, served: Served) -> None:
+    """A chart is drawn; dragging narrows the time, a group's name adds a filter, both in the address."""
+    with looking(browser, served.url) as page:
+        page.goto("/analytics")
+        page.locator(".chart canvas").first.wait_for()
+        assert page.locator(".chart canvas").count() == 5
+        over = page.locator(".chart .u-over").first
+        box = over.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + 40, box["y"] + 50)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 160, box["y"] + 50, steps=4)
+        page.mouse.up()
+        page.wait_for_url("**since*until*")
+        page.get_by_label("Group by").select_option("user_id")
+        page.wait_for_url("**by=user_id*")
+        page.locator(".legend a", has_text="user_1").click()
+        page.wait_for_url("**user_1*")
+        page.locator(".chart canvas").first.wait_for()
+        page.locator("summary", has_text="Python").first.click()
+        assert "by_time" in page.locator(".sheet pre").first.inner_text()
+
+
+def test_prompts_are_tried(browser: Browser, served: Served) -> None:
+    """Variables take their places; what keeps a run from happening is said."""
+    with looking(browser, served.url) as page:
+        page.goto("/prompts/team/cake")
+        assert page.locator(".diff .plus").count() == 1
+        page.locator("textarea").fill("lemon")
+        page.get_by_role("button", name="Render").click()
+        page.locator("#tried", has_text="A short recipe for lemon").wait_for()
+        page.get_by_role("button", name="Run").click()
+        page.locator("#tried [role=alert]").wait_for()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int, scheme: str) -> None:
+    """On any page, light and dark, wide and as narrow as a phone, where nothing is wider than the page."""
+    hostile = PromptLog(served.store).search("evil:exists").ids()[0]
+    for address in (*_PAGES[:-1], f"/requests/{hostile}", "/prompts/team/cake"):
+        with looking(browser, served.url, width=width, scheme=scheme) as page:
+            page.goto(address)
+            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(100)
+            assert serious(page) == [], address
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:
+    """What a request says is shown as text wherever it stands: no element, no script, no link comes of it."""
+    hostile = PromptLog(served.store).search("evil:exists").ids()[0]
+    evil = "c=start_time&c=model&c=provider&c=input_text&c=meta.evil&c=tags&c=scores&c=error_message"
+    pages = ("/", f"/?{evil}", "/?q=evil:exists", f"/requests/{hostile}", "/keys", "/keys/evil", "/sessions", "/analytics?by=evil", "/analytics?by=model", "/prompts/team/cake")  # fmt: skip
+    for address in pages:
+        with looking(browser, served.url) as page:
+            page.goto(address)
+            page.wait_for_load_state("networkidle")
+            assert page.locator("img[src=x]").count() == 0
+            assert page.locator('[href^="javascript:"], [src^="javascript:"]').count() == 0
+            assert page.evaluate("[...document.scripts].every(one => one.src.startsWith(location.origin))")
+            assert "\u202e" not in page.locator("body").inner_text()
+            if address.startswith("/requests/"):
+                assert page.get_by_text("<script>alert(1)</script></textarea>").count() >= 5
+
+
+def test_a_first_page_is_small(browser: Browser, served: Served) -> None:
+    """All that a first visit loads stays under 300 KB, charts included."""
+    for address in ("/", "/analytics"):
+        with looking(browser, served.url) as page:
+            answers = answers_of(page)
+            page.goto(address)
+            page.wait_for_load_state("networkidle")
+            assert 20_000 < sum(len(answer.body()) for answer in answers) < 300_000
+
+
+def test_exports_hold_what_is_filtered(served: Served) -> None:
+    """Each kind of file has the requests of the search, in its order, metadata and tags with them."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    client = PromptLog(served.store)
+    ids = client.requests.filter(meta("user_id") == "user_1").sort(col.output_tokens).ids()
+    asked = {"q": "user_id:user_1", "sort": "output_tokens"}
+    rows = list(
+        csv.DictReader(io.StringIO(httpx.get(f"{served.url}/requests/export.csv", params=asked).text))
+    )
+    assert [row["request_id"] for row in rows] == ids
+    assert json.loads(rows[0]["metadata"]) == {"session_id": "s0", "user_id": "user_1"}
+    lines = httpx.get(f"{served.url}/requests/export.jsonl", params=asked).text.splitlines()
+    assert [json.loads(line)["request_id"] for line in lines] == ids
+    parquet = httpx.get(f"{served.url}/requests/export.parquet", params=asked).content
+    assert pq.read_table(io.BytesIO(parquet)).column("request_id").to_pylist() == ids
+    nothing = httpx.get(f"{served.url}/requests/export.parquet", params={"q": "user_id:nobody"}).content
+    assert pq.read_table(io.BytesIO(nothing)).num_rows == 0
+    assert httpx.get(f"{served.url}/requests/export.csv", params={"q": "a:("}).status_code == 400
+
+
+def test_a_server_that_reads_offers_no_change(tmp_path: Path) -> None:
+    """No form stands on its pages, and one that is sent all the same is refused."""
+    client = PromptLog(tmp_path / "a.duckdb")
+    fill(client, 2)
+    (first, _) = client.requests.ids()
+    client.close()
+    with serving(client.path, "--read-only") as served:
+        shown = httpx.get(f"{served.url}/requests/{first}").text
+        assert "<form" not in shown
+        assert (
+            httpx.post(f"{served.url}/requests/{first}/tracked", data={"do": "tag", "value": "x"}).status_code
+            == 403
+        )
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/requests/nothing", 400), ("/requests/018bd12c-58b0-7683-8f1a-000000000000", 404), ("/nowhere", 404),
+        ("/prompts/none", 404), ("/?after=nothing", 400), ("/?sort=nothing&c=nothing", 200), ("/analytics/narrow?from=x&to=-1", 303),
+        ("/requests/new?logged_us=99999999999999999999999", 200), ("/suggest?q=a&at=-5", 200), ("/keys/no%2Fkey", 200),
+    ],
+)  # fmt: skip
+def test_odd_addresses_have_clear_answers(served: Served, address: str, status: int) -> None:
+    """What is not there is said to be so; nothing is an error of the server."""
+    assert httpx.get(served.url + address).status_code == status
