@@ -40,17 +40,18 @@ def count_facets(store: Store, question: Question, *, most: int, keys: int, newe
     for name, given in (("most", most), ("keys", keys), ("newest", newest)):
         if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given < 1 << 31:
             raise InvalidInputError(f"facets: {name} takes a number from 1 on, got {given!r}")
-    limit = newest + 1 if question.limit is None else min(newest + 1, question.limit)
+    few = question.limit is not None and question.limit <= newest
+    limit = question.limit if few and question.limit is not None else newest
     with store.ask("counting facets") as connection:
         asked = narrowed(connection, replace(question, limit=limit))
         try:
             counted, whole = 0, True
             for near in nearer_first(connection, asked):
                 counted = _gather(connection, near)
-                whole = near is asked and counted <= newest
+                whole = near is asked and (few or counted < newest)
                 if counted >= min(limit, _ENOUGH):
                     break
-            return Facets(min(counted, newest), whole, _count(connection, most, keys))
+            return Facets(counted, whole, _count(connection, most, keys))
         finally:
             with suppress(duckdb.Error):  # what went wrong inside is the error to show
                 connection.execute(f"DROP TABLE IF EXISTS {_ASKED}")

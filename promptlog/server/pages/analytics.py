@@ -162,7 +162,14 @@ def _grouped(
     """Return the groups with the most requests, each with its address, and the course of the first of them."""
     asked = house.client.search(view.q)
     key: Any = tag if by == "tag" else col(by) if by in COLUMNS else meta(by)
-    rows = asked.group_by(group=key).agg(**_ASKED).sort("requests", descending=True).limit(_ROWS).dicts()
+    ranked = asked.group_by(group=key).agg(n=count()).sort("n", descending=True).limit(_ROWS).fetchall()
+    names = [name for name, _ in ranked if name is not None]
+    those = _those(by, key, names)
+    if len(names) < len(ranked) and by != "tag":
+        those |= key.is_null()
+    # Quantiles of thousands of groups take long: they are asked of those that are shown.
+    rows = asked.filter(those).group_by(group=key).agg(**_ASKED).sort("requests", descending=True).dicts()
+    rows = [row for row in rows if row["group"] is None or row["group"] in names]
     groups = [
         (row, "" if row["group"] is None else view.having(_condition(by, row["group"])).address(PATH, by=by))
         for row in rows
@@ -170,13 +177,20 @@ def _grouped(
     first = [row["group"] for row in rows if row["group"] is not None][:_LINES]
     if not first:
         return groups, {}
-    those: Condition = Or(tuple(map(tag, first))) if by == "tag" else key.is_in(first)
-    over_time = asked.filter(those).group_by(time=by_time(width), group=key).agg(**_ASKED).dicts()
+    over_time = (
+        asked.filter(_those(by, key, first)).group_by(time=by_time(width), group=key).agg(**_ASKED).dicts()
+    )
     parts: dict[str, dict[datetime, Any]] = {name: {} for name in first}
     for row in over_time:
         if row["group"] in parts:
             parts[row["group"]][row["time"]] = row
     return groups, parts
+
+
+def _those(by: str, key: Any, names: list[str]) -> Condition:
+    """Return the condition that a request is of one of these groups."""
+    found: Condition = Or(tuple(map(tag, names))) if by == "tag" else key.is_in(names)
+    return found
 
 
 def _condition(by: str, value: str) -> Condition:

@@ -40,7 +40,7 @@ async def show(request: Request) -> Response:
     """The page."""
     view = View.of(request.query_params)
     shown = await house_of(request).ask(_load, house_of(request), view, request.query_params.get("after"))
-    return page(request, "requests.html", **shown)
+    return page(request, "requests.html", **shown, origin=f"{request.url.scheme}://{request.url.netloc}")
 
 
 async def more_rows(request: Request) -> Response:
