@@ -185,7 +185,7 @@ def _id(given: dict[str, Any], name: str, digits: int) -> str:
 
 def _attributes(given: dict[str, Any], lost: list[str]) -> dict[str, Any]:
     pairs = {_text(pair, "key"): _value(_object(pair, "value")) for pair in _objects(given, "attributes")}
-    return plain_attributes(pairs, lost)
+    return plain_attributes(pairs, lost, _int(given, "droppedAttributesCount"))
 
 
 def _value(given: dict[str, Any]) -> Any:

@@ -60,14 +60,20 @@ def _key(key: object) -> str:
     raise UnkeepableError(f"it has a key of type {type(key).__name__}")
 
 
-def plain_attributes(given: Mapping[str, Any] | None, lost: list[str]) -> dict[str, Any]:
-    """Return attributes as plain values, and those that cannot be kept as reasons under `DROPPED`, added to `lost` too."""
-    if not given:
+def plain_attributes(given: Mapping[str, Any] | None, lost: list[str], dropped: int = 0) -> dict[str, Any]:
+    """Return attributes as plain values.
+
+    Args:
+        given: the attributes.
+        lost: takes those that cannot be kept, each with the reason; they stand under `DROPPED` too.
+        dropped: how many the sender had left out already, which is said in the same place.
+    """
+    if not given and not dropped:
         return {}
     try:
-        found: dict[str, Any] = given.copy()  # type: ignore[attr-defined]  # the SDK's own: ten times faster than dict()
+        found: dict[str, Any] = given.copy()  # type: ignore[union-attr]  # the SDK's own: ten times faster than dict()
     except AttributeError:
-        found = dict(given)
+        found = dict(given or ())
     reasons: dict[str, str] = {}
     for key, value in found.items():
         if type(value) not in _AS_IT_IS:
@@ -75,6 +81,8 @@ def plain_attributes(given: Mapping[str, Any] | None, lost: list[str]) -> dict[s
                 found[key] = plain(value)
             except UnkeepableError as error:
                 reasons[key] = str(error)
+    if dropped:
+        reasons[f"{dropped:,} others"] = "left out by the program, over a limit of attributes"
     return _without(found, reasons, lost) if reasons else found
 
 
