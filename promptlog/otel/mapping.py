@@ -177,9 +177,17 @@ def _add_call(
     if response_id := found.take("response_id"):
         kept["response_id"] = response_id
     _add_usage(record, found)
-    told = add_content(
-        record, kept, span.events, found, parameters, operation, capture_content=capture_content
-    )
+    try:
+        told = add_content(
+            record, kept, span.events, found, parameters, operation, capture_content=capture_content
+        )
+    except (
+        Exception
+    ) as error:  # messages come in any shape: what cannot be read stays as it came, and the call is kept
+        told = None
+        for side in ("input", "output"):
+            record.pop(side, None)
+        found.give_back_content(error)
     finish = found.take("finish_reason") or told
     openai = provider in {"openai", "openai.azure"}
     if finish:

@@ -6,9 +6,12 @@ GenAI messages (`parts`), OpenAI's chat messages and response items, Anthropic's
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptlog.otel.strings import as_text, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Message = dict[str, Any]
 
@@ -82,7 +85,12 @@ def _inside(given: dict[str, Any]) -> Any:
 
 
 def _is_message(item: dict[str, Any]) -> bool:
-    return "role" in item or "parts" in item or item.get("type") in _ITEMS
+    return "role" in item or "parts" in item or _reader(item) is not None
+
+
+def _reader(item: dict[str, Any]) -> Callable[[dict[str, Any]], list[Message]] | None:
+    kind = item.get("type")
+    return _ITEMS.get(kind) if isinstance(kind, str) else None
 
 
 def _text_message(role: str, text: str) -> Message:
@@ -91,7 +99,7 @@ def _text_message(role: str, text: str) -> Message:
 
 def _read(item: dict[str, Any], role: str) -> list[Message]:
     """Return one message; what tools answered stands in messages of its own."""
-    reader = _ITEMS.get(item.get("type", ""))
+    reader = _reader(item)
     if reader is not None and "role" not in item:
         return reader(item)
     given_role = item.get("role")
@@ -144,6 +152,8 @@ def _blocks(given: Any, message: Message) -> list[Any]:
 
 def _block(part: dict[str, Any], message: Message) -> Any:
     kind = part.get("type")
+    if kind is not None and not isinstance(kind, str):
+        return {"type": "text", "text": as_text(part)}
     if kind in _TEXTS or (kind is None and "text" in part):
         return {
             "type": "text",
