@@ -32,7 +32,7 @@ def decode(document: Any, into: OtlpBatch) -> None:
             decode(one, into)
         return
     if not isinstance(document, dict):
-        raise NotOtlpError(f"it is JSON, but a {type(document).__name__} where OTLP has an object")
+        raise NotOtlpError(f"it is JSON of type {type(document).__name__} where OTLP has an object")
     known = False
     for name, read in (("resourceSpans", _read_spans), ("resourceLogs", _read_logs)):
         if _get(document, name) is not None:
