@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _AS_IT_IS = frozenset({str, bool, int, type(None)})
 _MAX_DEPTH = 100  # what holds itself has no end, and a reader of JSON has one
+_LONGEST_NAME = 200  # of an attribute's name, in what is said of it
 
 
 class UnkeepableError(Exception):
@@ -88,7 +89,7 @@ def plain_attributes(given: Mapping[str, Any] | None, lost: list[str], dropped: 
 
 def _without(attributes: Mapping[str, Any], reasons: Mapping[str, str], lost: list[str]) -> dict[str, Any]:
     """Return attributes without some of them, and with the reasons."""
-    said = [f"{key}: {why}" for key, why in reasons.items()]
+    said = [f"{str(key)[:_LONGEST_NAME]}: {why}" for key, why in reasons.items()]
     lost += said
     kept = {key: value for key, value in attributes.items() if key not in reasons}
     before = kept.get(DROPPED)
@@ -97,7 +98,7 @@ def _without(attributes: Mapping[str, Any], reasons: Mapping[str, str], lost: li
 
 
 def mended(given: SpanData) -> SpanData:
-    """Return a span with all its texts valid Unicode: a lone surrogate becomes a question mark.
+    """Return a span with all its texts valid Unicode and all names text: a lone surrogate becomes a question mark.
 
     It is asked for only where a record was refused, so that spans in order do not pay for it.
     """
@@ -133,7 +134,7 @@ def _mended(value: Any) -> Any:
 def without_largest(given: SpanData, lost: list[str]) -> SpanData | None:
     """Return a mended span without the largest attribute of its own or of its events; None where it has none."""
     places = [
-        (len(to_json(value)), where, key)
+        (len(to_json(value)) + len(key), where, key)
         for where, attributes in enumerate(
             (given.attributes, *(event.attributes for event in given.events)), -1
         )

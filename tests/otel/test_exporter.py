@@ -157,6 +157,16 @@ def test_odd_attributes(client: PromptLog, exporter: PromptLogSpanExporter, valu
     assert exporter.lost_records == 0
 
 
+def test_odd_names(client: PromptLog, exporter: PromptLogSpanExporter) -> None:
+    """A name that is no text becomes one; a name that is longer than a record is left out and named by its beginning."""
+    names: dict[Any, Any] = {1: "one", None: "none", ("a", 2): "pair", "x" * MAX_LINE_BYTES: 1, "good": 1}
+    exporter.export([span("odd", names)])
+    odd = kept(client)["odd"]
+    assert [said[:5] for said in odd.pop(DROPPED)] == ["xxxxx"]
+    assert odd == {"1": "one", "None": "none", "('a', 2)": "pair", "good": 1}
+    assert (exporter.lost_records, exporter.lost_attributes) == (0, 1)
+
+
 def test_odd_places(client: PromptLog, exporter: PromptLogSpanExporter) -> None:
     """Odd attributes of events, links and the resource, and odd names, cost no span either."""
     exporter.export(
