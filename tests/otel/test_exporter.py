@@ -101,6 +101,23 @@ def test_a_batch_is_one_write(
     assert len(kept(client)) == 100
 
 
+def test_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With durability="fsync" a batch is synced once, whatever is in it."""
+    synced: list[int] = []
+    real = os.fsync
+
+    def spy(fd: int) -> None:
+        synced.append(fd)
+        real(fd)
+
+    with PromptLog(tmp_path / "s.duckdb", durability="fsync") as client:
+        exporter = PromptLogSpanExporter(client)
+        exporter.export([span()])
+        monkeypatch.setattr(os, "fsync", spy)
+        exporter.export([span(number=n) for n in range(1, 100)])
+    assert len(synced) == 1
+
+
 def test_exported_again(client: PromptLog, exporter: PromptLogSpanExporter) -> None:
     """The same span twice is one span, in one batch or another, before a merge or after."""
     exporter.export([span(), span()])

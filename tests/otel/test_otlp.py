@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SPANS = real_spans()
 LOGS = real_logs()
+WHOLE = as_protobuf(SPANS)
 
 
 def plain(one: SpanData) -> SpanData:
@@ -79,6 +80,21 @@ def test_importing_is_exporting(client: PromptLog, tmp_path: Path) -> None:
     assert [len(rows) for rows in before] == [2, 1, 1]
 
 
+def test_switches(client: PromptLog) -> None:
+    """Content and inheritance can be left out of an import as of an export."""
+    import_otlp(client, WHOLE, capture_content=False, inherit=False)
+    (request,) = client.requests
+    assert (request.input, request.model, request.metadata) == (None, "gpt-4o-mini", {"team": "a"})
+    assert "secret" not in str(client.sql("SELECT * FROM spans").fetchall())
+
+
+def test_what_is_kept_unless_told(client: PromptLog) -> None:
+    """Unless told, messages are there, and what the span around a call says of the user, and the resource of the team."""
+    import_otlp(client, WHOLE)
+    (request,) = client.requests
+    assert (request.input_text, request.metadata) == ("a secret", {"team": "a", "user_id": "u1"})
+
+
 def document(**changes: Any) -> str:
     """A request of one span, as JSON."""
     whole = {
@@ -120,7 +136,6 @@ def test_repairs_of_protobuf(end: int | None) -> None:
     assert batch.skipped == {"spans without ids": 1}
 
 
-WHOLE = as_protobuf(SPANS)
 METRICS = json.dumps({"resourceMetrics": []})
 
 
