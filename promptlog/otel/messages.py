@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 _TEXTS = {"text", "input_text", "output_text", "refusal"}
+_ODD_ROLES = {"", "model", "tool"}
 _MEDIA = {"blob", "uri", "file"}
 
 
@@ -41,7 +42,11 @@ def messages(given: Any, role: str) -> list[Message]:
             return [_text_message(role, as_text(given))] if given else []
         found: list[Message] = []
         for item in given:
-            found += _read(item, role)
+            plain = _plain_text(item)
+            if plain is None:
+                found += _read(item, role)
+            else:
+                found.append(plain)
         return found
     return [] if given is None or given == "" else [_text_message(role, as_text(given))]
 
@@ -95,6 +100,23 @@ def _reader(item: dict[str, Any]) -> Callable[[dict[str, Any]], list[Message]] |
 
 def _text_message(role: str, text: str) -> Message:
     return {"role": role, "content": [{"type": "text", "text": text}]}
+
+
+def _plain_text(item: dict[str, Any]) -> Message | None:
+    """Return a message that is nothing but text, which most are; None of any other."""
+    role = item.get("role")
+    if type(role) is not str or role in _ODD_ROLES or len(item) - ("finish_reason" in item) != 2:  # noqa: PLR2004 - a role and a text
+        return None
+    text = item.get("content")
+    if text is None:
+        parts = item.get("parts")
+        if type(parts) is not list or len(parts) != 1 or type(parts[0]) is not dict:
+            return None
+        part = parts[0]
+        if len(part) != 2 or part.get("type") != "text":  # noqa: PLR2004 - a type and a text
+            return None
+        text = part.get("content")
+    return {"role": role, "content": [{"type": "text", "text": text}]} if type(text) is str and text else None
 
 
 def _read(item: dict[str, Any], role: str) -> list[Message]:
