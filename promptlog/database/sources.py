@@ -70,10 +70,7 @@ def open_source(connection: duckdb.DuckDBPyConnection, source: Any, kind: str) -
             if kind in ("csv", "tsv"):
                 for path in source:
                     _refuse_open_quote(path, kind)
-            parts = " UNION ALL BY NAME ".join(
-                f"FROM {_READERS[kind].format(exactly(path))}" for path in source
-            )
-            connection.execute(f"CREATE VIEW source AS {parts}")
+            connection.execute(f"CREATE VIEW source AS FROM {_READERS[kind].format(exactly(*source))}")
         described = connection.execute("DESCRIBE source").fetchall()
     except duckdb.Error as error:
         what = "the frame" if kind == "frame" else ", ".join(map(str, source))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,13 +104,13 @@ def backfill(
                 export_targets(connection, folder, targets)
             found = match(folder, targets)
         inserted = replaced = unchanged = 0
-        with progress_bar("writing", len(found.files), wanted=progress) as advance:
-            for file in found.files:
-                changes = apply_chunk(store, file, now_us, overwrite=overwrite, dry_run=dry_run)
+        with progress_bar("writing", len(found.chunks), wanted=progress) as advance:
+            for chunk in found.chunks:
+                changes = apply_chunk(store, chunk, now_us, overwrite=overwrite, dry_run=dry_run)
                 inserted, replaced, unchanged = (
                     inserted + changes.inserted, replaced + changes.replaced, unchanged + changes.unchanged
                 )  # fmt: skip
-                file.unlink()
+                shutil.rmtree(chunk)
                 advance(1)
     return BackfillReport(
         found.rows, found.matched, found.rows - found.matched, found.requests, inserted, replaced, unchanged,

@@ -180,6 +180,15 @@ def test_keys_chooses(filled: PromptLog) -> None:
     assert kept(filled)[1] == {"b": "x"}
 
 
+def test_rows_are_counted_through_all_files(filled: PromptLog, tmp_path: Path) -> None:
+    """In the order of the files' names, so that a message names the row it means."""
+    for number in range(3):
+        (tmp_path / f"{number}.csv").write_text("user_id,p\n" + f"x{number},y\n" * 3000)
+    (tmp_path / "3.csv").write_text("user_id,p\nu0,a\nu0,b\n")
+    with pytest.raises(errors.InvalidInputError, match="rows 9000 and 9001 both give 'p'"):
+        filled.backfill(tmp_path / "*.csv", on=meta("user_id"))
+
+
 def test_what_is_tracked_later_wins(filled: PromptLog) -> None:
     """And what was removed before may be written again; a removed request stays away."""
     first, second = filled.requests.sort("start_time").ids()[:2]
@@ -320,11 +329,42 @@ def test_texts_too_long_for_memory_are_refused_in_our_words(
     assert not list((filled.path.parent / "store.duckdb.journal" / "staging").glob("load-*"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["dicts", "arrow"])
+def test_long_texts_take_bounded_memory(
+    source: str, filled: PromptLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values that together are larger than the memory are matched and written all the same, in any order."""
+    monkeypatch.setattr(sql, "_MEMORY", "250MB")
+    monkeypatch.setattr(sql, "_GROUP_BYTES", 8_000_000)
+    ids = filled.requests.ids()
+    rows = [
+        {"request_id": id, "key": f"k{number * 7919 % 5000}", "value": f"{number} " * 1500}
+        for number in range(5000)
+        for id in ids
+    ]
+    assert sum(len(row["value"]) for row in rows) > 300_000_000
+    report = filled.backfill(SOURCES[source](rows, tmp_path), on="request_id", dry_run=True)
+    assert (report.inserted, report.requests) == (45_000, 9)
+
+
 def test_rows_that_say_the_same_are_no_contradiction(filled: PromptLog) -> None:
     """Nor are rows that give one target different keys."""
     rows = [{"user_id": "u0", "p": "a", "q": None}, {"user_id": "u0", "p": "a", "q": "b"}]
     assert filled.backfill(rows, on=meta("user_id")).inserted == 6
     assert kept(filled)[0] == {"p": "a", "q": "b"}
+
+
+def test_rows_that_say_the_same_are_counted_alike_by_a_dry_run(
+    filled: PromptLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small the chunks: all that a request is given stands in one of them."""
+    monkeypatch.setattr(sql, "CHUNK_BYTES", 1000)
+    rows = [{"request_id": id, "p": "a"} for _ in range(5) for id in filled.requests.ids()]
+    dry = filled.backfill(rows, on="request_id", dry_run=True)
+    real = filled.backfill(rows, on="request_id")
+    assert {**vars(real), "dry_run": True} == vars(dry)
+    assert (real.inserted, real.unchanged) == (9, 0)
 
 
 def test_rows_without_a_value_to_match_by_match_nothing(filled: PromptLog) -> None:
@@ -336,7 +376,7 @@ def test_rows_without_a_value_to_match_by_match_nothing(filled: PromptLog) -> No
 
 def test_many_chunks_are_one_backfill(filled: PromptLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks are counted together, whatever their size."""
-    monkeypatch.setattr(sql, "CHUNK_ENTRIES", 2048)
+    monkeypatch.setattr(sql, "CHUNK_BYTES", 1_300_000)
     ids = filled.requests.ids()
     rows = [{"request_id": id, **{f"k{number}": "v" for number in range(1000)}} for id in ids]
     report = filled.backfill(rows, on="request_id")
@@ -357,7 +397,7 @@ def test_the_memory_of_indexes_is_let_go_between_chunks(
 _BACKFILL = """
 from promptlog import meta
 from promptlog.database import backfill
-backfill.CHUNK_ENTRIES = 2048
+backfill.CHUNK_BYTES = 1_300_000
 client = PromptLog(ARGS[0])
 rows = [{"who": "w", **{f"k{i}": ARGS[1] for i in range(40)}}]
 say("go")
