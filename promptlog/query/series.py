@@ -45,6 +45,12 @@ def wanted(
         raise InvalidInputError("one row is no chart: group_by something, such as by_time('1d'), then plot")
     if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= _MOST_SHOWN:
         raise InvalidInputError(f"plot: top is how many groups are shown, 1 to {_MOST_SHOWN}, got {top!r}")
+    if title is not None and not isinstance(title, str):
+        raise InvalidInputError(f"plot: title is a text, got {title!r}")
+    if not isinstance(y, str | list | tuple | None):
+        raise InvalidInputError(
+            f"plot: y is the name of an aggregate, or several, got {y!r}; top=… says how many groups"
+        )
     outputs = dict(grouping.outputs)
     names = (next(iter(outputs)),) if y is None else (y,) if isinstance(y, str) else tuple(y)
     for name in names:

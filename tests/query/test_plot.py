@@ -162,6 +162,9 @@ def test_what_cannot_be_drawn_is_said(filled: PromptLog, monkeypatch: pytest.Mon
         (lambda: groups.plot("last"), "'last' is no number"),
         (lambda: groups.plot(["n", "last"]), "several where by_time is the only key"),
         (lambda: groups.plot(top=0), "1 to 100, got 0"),
+        (lambda: groups.plot(5), "y is the name of an aggregate"),  # type: ignore[arg-type]
+        (lambda: groups.plot([5]), "5 is no aggregate"),  # type: ignore[list-item]
+        (lambda: groups.plot(title=5), "title is a text, got 5"),  # type: ignore[arg-type]
         (lambda: filled.requests.group_by(by_time("1s")).agg(count()).plot(), "longer spans"),
     ]
     for wrong, said in cases:

@@ -244,6 +244,7 @@ _REFUSED: list[tuple[Any, Any, dict[str, Any], str]] = [
     (pl.DataFrame({"x": ["u"]}), meta("user_id"), {}, "no column 'user_id' to match by"),
     (pl.DataFrame({"user_id": ["u"]}), meta("user_id"), {}, "no column of metadata"),
     (pl.DataFrame({"user_id": ["u"], "p": ["x"]}), meta("user_id"), {"keys": ["q"]}, "no column 'q'"),
+    ([{"user_id": "u", "p": "x"}], meta("user_id"), {"keys": ["p", "q"]}, "keys names 'q', and no row has it"),
     (pd.DataFrame({"user_id": ["u"], "a": ["x"], "A": ["y"]}), meta("user_id"), {}, "differ in case alone"),
     ([{"user_id": "u", "": "x"}], meta("user_id"), {}, "row 0"),
     ([{"user_id": "u", "p": "\ud800"}], meta("user_id"), {}, "surrogate"),
@@ -295,6 +296,22 @@ def test_a_column_of_strings_and_other_things_is_read_as_dictionaries_are(filled
     cells = ["text"] * 3000 + [True, 2.0, None]
     filled.backfill(pd.DataFrame({"user_id": users, "p": cells}), on=meta("user_id"), cast=True)
     assert [one.get("p") for one in kept(filled)[:3]] == ["true", "2", None]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_and_a_byte_order_mark_are_read(
+    mark: str, indent: int | None, filled: PromptLog, tmp_path: Path
+) -> None:
+    """A file of JSON is lines or one array, whatever an editor set before it."""
+    path = tmp_path / "rows.json"
+    path.write_text(mark + json.dumps(_USERS, indent=indent))
+    assert filled.backfill(path, on=meta("user_id")).inserted == 9
+    path.write_text(mark + "".join(json.dumps(row) + "\n" for row in _USERS))
+    assert filled.backfill(path, on=meta("user_id")).unchanged == 9
+    path.write_text(mark + "[\n")
+    with pytest.raises(errors.InvalidInputError, match=r"rows\.json' begins as an array"):
+        filled.backfill(path, on=meta("user_id"))
 
 
 @pytest.mark.parametrize("rows", [2, 60_000])
