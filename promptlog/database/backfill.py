@@ -16,7 +16,7 @@ from promptlog.database.cells import as_text, is_text
 from promptlog.database.connection import our_errors, transaction
 from promptlog.database.metadata import Changes, compare_metadata, write_changes
 from promptlog.database.schema import BY_VALUE
-from promptlog.database.sources import check_case, names_of, open_source, workbench
+from promptlog.database.sources import check_case, names_of, open_source, said_of, workbench
 from promptlog.database.text import as_pattern, exactly, literal, quoted
 from promptlog.errors import InvalidInputError
 from promptlog.settings import MAX_KEY_CHARS, MAX_LINE_BYTES
@@ -108,7 +108,7 @@ def stage_columns(
         except (duckdb.OutOfMemoryException, duckdb.IOException):  # the workbench says it
             raise
         except duckdb.Error as error:
-            raise InvalidInputError(f"cannot read the source: {error}") from error
+            raise InvalidInputError(f"cannot read the source: {said_of(error)}") from error
 
 
 def stage_lines(folder: Path, lines: Path, targets: Sequence[Target], *, long: bool) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from promptlog.database.store import Store
     from promptlog.journal.writer import Writer
 
+_TEXTS = {"string", "large_string", "string_view"}
 _MATCHABLE = {name for name, column in COLUMNS.items() if column.kind != "time"} - {
     "input", "output", "input_text", "output_text", "parameters", "input_variables",
 }  # fmt: skip
@@ -177,6 +178,10 @@ def _stage(
     if hasattr(source, "__arrow_c_stream__"):  # pandas, polars, Arrow and DuckDB's own all speak it
         if hasattr(source, "dtypes") and hasattr(source, "iloc"):
             source = _one_type_a_column(source, targets, keys, cast=cast)
+        if hasattr(
+            source, "read_all"
+        ):  # a stream can be read just once, and a wrong cell is looked for in a second pass
+            source = source.read_all() if _has_other_than_text(source.schema) else source
         stage_columns(folder, source, "frame", targets, keys, cast=cast)
         return
     if isinstance(source, str | os.PathLike):
@@ -200,6 +205,10 @@ def _stage(
     on = [(target.column, target.kind in ("meta", "text")) for target in targets]
     long = stage_rows(lines, source, on, keys, cast=cast)
     stage_lines(folder, lines, targets, long=long)
+
+
+def _has_other_than_text(schema: Any) -> bool:
+    return any(str(column.type) not in _TEXTS for column in schema)
 
 
 def _one_type_a_column(
