@@ -178,10 +178,10 @@ def _stage(
     if hasattr(source, "__arrow_c_stream__"):  # pandas, polars, Arrow and DuckDB's own all speak it
         if hasattr(source, "dtypes") and hasattr(source, "iloc"):
             source = _one_type_a_column(source, targets, keys, cast=cast)
-        if hasattr(
-            source, "read_all"
-        ):  # a stream can be read just once, and a wrong cell is looked for in a second pass
-            source = source.read_all() if _has_other_than_text(source.schema) else source
+        if hasattr(source, "read_all") and not cast and _has_other_than_text(source.schema, targets):
+            source = (
+                source.read_all()
+            )  # its wrong cell is looked for in a second pass, and a stream has but one
         stage_columns(folder, source, "frame", targets, keys, cast=cast)
         return
     if isinstance(source, str | os.PathLike):
@@ -207,8 +207,9 @@ def _stage(
     stage_lines(folder, lines, targets, long=long)
 
 
-def _has_other_than_text(schema: Any) -> bool:
-    return any(str(column.type) not in _TEXTS for column in schema)
+def _has_other_than_text(schema: Any, targets: Sequence[Target]) -> bool:
+    matched = {target.column for target in targets if target.kind not in ("meta", "text")}
+    return any(str(column.type) not in _TEXTS and column.name not in matched for column in schema)
 
 
 def _one_type_a_column(

@@ -298,6 +298,42 @@ def test_a_column_of_strings_and_other_things_is_read_as_dictionaries_are(filled
     assert [one.get("p") for one in kept(filled)[:3]] == ["true", "2", None]
 
 
+@pytest.mark.parametrize("row", ["u1", "u1,b,c"])
+@pytest.mark.parametrize("before", [1, 30_000])
+def test_a_row_of_another_length_is_named(row: str, before: int, filled: PromptLog, tmp_path: Path) -> None:
+    """File, line and way out, in a few words; no later row is taken for the header."""
+    path = tmp_path / "rows.csv"
+    path.write_text("user_id,p\n" + "u0,a\n" * before + row + "\n")
+    cells = row.count(",") + 1
+    said = rf"rows\.csv, line {before + 2} has {cells} cells and the header 2: give"
+    with pytest.raises(errors.InvalidInputError, match=said) as raised:
+        filled.backfill(path, on=meta("user_id"))
+    assert "\n" not in str(raised.value)
+    path.write_text("")
+    with pytest.raises(errors.InvalidInputError, match="has no header"):
+        filled.backfill(path, on=meta("user_id"))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_csv_of_another_system(mark: str, end: str, filled: PromptLog, tmp_path: Path) -> None:
+    """With its byte order mark and its ends of lines, quotes and an empty cell."""
+    path = tmp_path / "rows.csv"
+    lines = ["user_id,plan,it's", 'u0,"a, ""b""",x', "u1,,007"]
+    path.write_bytes((mark + end.join(lines)).encode())
+    filled.backfill(path, on=meta("user_id"))
+    assert kept(filled)[:2] == [{"plan": 'a, "b"', "it's": "x"}, {"it's": "007"}]
+
+
+def test_a_stream_with_an_empty_column_of_numbers(filled: PromptLog) -> None:
+    """It says nothing, as in a table; a number in it is named."""
+    empty = pa.table({"user_id": ["u0"], "p": ["x"], "n": pa.array([None], pa.int64())})
+    assert filled.backfill(empty.to_reader(), on=meta("user_id")).inserted == 3
+    number = pa.table({"user_id": ["u0"], "p": ["x"], "n": pa.array([3], pa.int64())})
+    with pytest.raises(errors.InvalidInputError, match="row 0, column 'n': 3 is BIGINT"):
+        filled.backfill(number.to_reader(), on=meta("user_id"))
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("indent", [None, 2])
 def test_an_array_and_a_byte_order_mark_are_read(
