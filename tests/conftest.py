@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptlog import PromptLog
+from tests.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,13 @@ def client(tmp_path: Path) -> Iterator[PromptLog]:
     """A store in a folder of its own, let go afterwards."""
     with PromptLog(tmp_path / "store.duckdb") as store:
         yield store
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A model provider on loopback, with OpenAI's and Anthropic's wire formats."""
+    with Wire() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from promptlog.cli import (
     analysis,
     asking,
     backfilling,
+    importing,
     logging,
     looking,
     options,
@@ -91,4 +92,4 @@ app.command("sql")(asking.sql)
 app.command("top")(analysis.top)
 app.command("merge")(upkeep.merge)
 app.command("compact")(upkeep.compact)
-app.command("import")(upkeep.import_file)
+app.add_typer(importing.app, name="import")

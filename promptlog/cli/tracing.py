@@ -24,7 +24,7 @@ def trace(
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Show the spans of a trace as a tree, with the requests that stand in it."""
+    """Show the spans of a trace as a tree, with their requests."""
     found = open_client(store).trace(trace_id.strip())
     if json:
         sys.stdout.write(json_line(found.model_dump()) + "\n")

@@ -47,6 +47,8 @@ def add_content(
     if not capture_content:
         return finish
     given = found.take("input")
+    if tools is None and isinstance(given, dict):  # Langfuse's SDK has them beside the messages
+        tools = given.get("tools")
     said = _side(found, "input", given, spoken, in_parameters)
     instructions = system_messages(found.take("system"))
     if instructions or said:

@@ -71,11 +71,19 @@ def _openinference(item: Tree, side: str) -> Any:
     for name in ("name", "tool_call_id"):
         if name in message:
             found[name] = message[name]
-    if contents := items(message.get("contents")):
-        blocks = [_content(block["message_content"]) for block in contents if "message_content" in block]
+    contents = items(message.get("contents"))
+    if contents:
+        blocks = [
+            _content(block["message_content"])
+            for block in contents
+            if "message_content" in block and "tool_call" not in block
+        ]
         text = found["content"]
         found["content"] = [*([{"type": "text", "text": text}] if text else []), *blocks]
-    calls = [call["tool_call"] for call in items(message.get("tool_calls")) if "tool_call" in call]
+    # Anthropic's are among the blocks too.
+    calls = [
+        call["tool_call"] for call in items(message.get("tool_calls")) or contents if "tool_call" in call
+    ]
     if not calls and "function_call_name" in message:
         arguments = message.get("function_call_arguments_json", "{}")
         calls = [{"name": message["function_call_name"], "arguments": arguments}]

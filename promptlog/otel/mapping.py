@@ -8,7 +8,7 @@ from promptlog.identifiers import LATEST_US, span_request_id
 from promptlog.otel import events as gen_ai_events
 from promptlog.otel.content import add_content
 from promptlog.otel.logs import log_record
-from promptlog.otel.names import api_type_of, operation_of, provider_of
+from promptlog.otel.names import WITHIN_CALL, api_type_of, operation_of, provider_of
 from promptlog.otel.sorting import Sorted, is_content_name, says_something
 from promptlog.otel.strings import DROPPED, as_text
 from promptlog.otel.usage import cost_of, from_langfuse, settle
@@ -41,7 +41,7 @@ def span_record(span: SpanData, *, capture_content: bool = True, inherit: bool =
     """
     attributes = span.attributes
     managed = _MANAGED in attributes and as_text(attributes[_MANAGED]).lower() == "true"
-    operation = None if managed else operation_of(attributes)
+    operation = None if managed or WITHIN_CALL in attributes else operation_of(attributes)
     call = operation is not None
     found = Sorted(attributes, call=call, capture_content=capture_content)
     own = found.take_metadata()

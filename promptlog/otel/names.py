@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Set by our processor on a span that starts right inside a call to a model: that one is the request.
+WITHIN_CALL = "promptlog.within_call"
+
 #: What an attribute says about the span's kind: the operation where that is a call to a model.
 CALLS: dict[str, dict[str, str]] = {
     "gen_ai.operation.name": {

@@ -6,7 +6,8 @@ stays in the span's attributes where it says something else. A name that ends wi
 
 Sources, with the packages that were read: PromptLayer (promptlayer 1.5.16 and its OpenTelemetry page), OpenTelemetry
 (opentelemetry-semantic-conventions 0.66b2, opentelemetry-util-genai 1.3b0), OpenInference
-(openinference-semantic-conventions 0.1.42), Traceloop (opentelemetry-semantic-conventions-ai 0.5.1), Langfuse 5.0.4.
+(openinference-semantic-conventions 0.1.42), Traceloop (opentelemetry-semantic-conventions-ai 0.5.1), Langfuse 5.0.4,
+Anthropic's SDK 2.13.0 (which traces by itself).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ OLD_GEN_AI = "gen_ai deprecated"
 OPENINFERENCE = "openinference"
 TRACELOOP = "traceloop"
 LANGFUSE = "langfuse"
+ANTHROPIC = "anthropic"
 PROMPTLOG = "promptlog"
 
 
@@ -138,6 +140,7 @@ TABLE: tuple[Row, ...] = (
     # How it ended.
     Row(GEN_AI, "gen_ai.response.finish_reasons", "finish_reason", read.first),
     Row(OPENINFERENCE, "llm.finish_reason", "finish_reason", read.first),
+    Row(ANTHROPIC, "anthropic.message.stop_reason", "finish_reason", read.text),
     Row(TRACELOOP, "gen_ai.response.finish_reason", "finish_reason", read.first),
     Row(TRACELOOP, "llm.response.finish_reason", "finish_reason", read.first),
     Row(TRACELOOP, "gen_ai.response.stop_reason", "finish_reason", read.first),

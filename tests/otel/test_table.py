@@ -119,6 +119,7 @@ SAMPLES: dict[str, tuple[str, Any, str, Any]] = {
     "langfuse.observation.cost_details": ("", '{"input": 0.2, "output": 0.05}', "cost_usd", 0.25),
     "gen_ai.response.finish_reasons": ("", ["stop"], "finish_reason", "stop"),
     "llm.finish_reason": ("", "stop", "finish_reason", "stop"),
+    "anthropic.message.stop_reason": ("", "end_turn", "finish_reason", "end_turn"),
     "gen_ai.response.finish_reason": ("", "stop", "finish_reason", "stop"),
     "llm.response.finish_reason": ("", "stop", "finish_reason", "stop"),
     "gen_ai.response.stop_reason": ("", "end_turn", "finish_reason", "end_turn"),
@@ -247,6 +248,7 @@ ELSEWHERE = {
     "user.id", "session.id",  # general conventions
     "langfuse.user.id", "langfuse.session.id", "gen_ai.usage.cost",  # Langfuse's page on OpenTelemetry
     "gen_ai.usage.cache_write.input_tokens", "gen_ai.prompt.version", "gen_ai.prompt.variable.", "gen_ai.request.reasoning.level",  # util.genai
+    "anthropic.message.stop_reason",  # anthropic's _tracing.py
     "llm.usage.prompt_tokens", "llm.usage.completion_tokens",  # Traceloop before 0.30
 }  # fmt: skip
 
