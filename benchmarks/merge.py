@@ -76,7 +76,8 @@ def _upsert_lines(folder: Path, lines: Path) -> float:
             "INSERT INTO requests SELECT request_id, make_timestamp(time), make_timestamp(start_time), "
             "make_timestamp(end_time), (end_time - start_time) / 1000, provider, model, api_type, function_name, status, "
             "error_type, error_message, input, output, parameters, input_tokens, output_tokens, cost_usd, trace_id, "
-            "span_id FROM r ORDER BY request_id ON CONFLICT DO NOTHING"
+            "span_id, cached_tokens, cache_write_tokens, reasoning_tokens, finish_reason, replay_key, replayed_from "
+            "FROM r ORDER BY request_id ON CONFLICT DO NOTHING"
         )
         connection.execute(
             "INSERT INTO metadata SELECT request_id, unnest(map_keys(metadata)), unnest(map_values(metadata)), "
@@ -126,7 +127,7 @@ def _raw_load(folder: Path, source: Path) -> float:
         )
         connection.execute(
             "INSERT INTO requests SELECT request_id::UUID, now()::TIMESTAMP, s, e, epoch_ms(e) - epoch_ms(s), provider, model, NULL, NULL, 'SUCCESS', NULL, NULL, "
-            "json_object('type', 'chat', 'messages', input), json_object('type', 'chat', 'messages', output), NULL, input_tokens, output_tokens, price, NULL, NULL FROM a"
+            "json_object('type', 'chat', 'messages', input), json_object('type', 'chat', 'messages', output), NULL, input_tokens, output_tokens, price, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM a"
         )
         connection.execute(
             "INSERT INTO metadata SELECT request_id::UUID, unnest(map_keys(metadata)), unnest(map_values(metadata)), now()::TIMESTAMP FROM a"

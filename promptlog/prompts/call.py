@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import PromptLogError, warn_not_logged
 from promptlog.identifiers import new_request_id
-from promptlog.models.build import prompt_link, request_record
+from promptlog.models.checks import check_count, check_metadata, check_tags
 from promptlog.models.encode import encode
 from promptlog.providers.protocol import Answer
 
@@ -46,7 +46,9 @@ class Call:
         replay_key: str,
         around: Context | None,
         log: Log,
-        **logged: Any,
+        tags: Iterable[str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        group_id: int | None = None,
     ) -> None:
         self.prompt = prompt
         self.provider = provider
@@ -56,14 +58,33 @@ class Call:
         self.replay_key = replay_key
         self._around = around
         self._log = log
-        self._record = request_record(
-            provider=provider.name, model=model, input=rendered, output=None, request_start_time=_FIRST_US,
-            request_end_time=_FIRST_US, parameters=parameters, api_type=provider.api_type,
-            function_name=provider.function_name, replay_key=replay_key, **logged,
-        )  # fmt: skip
-        self._record["prompt"] = prompt_link(
-            name=prompt.name, version=prompt.version, label=prompt.label, variables=variables
-        )
+        # As `models.build` makes it, of parts that are checked already: this runs before every call.
+        link = {
+            "name": prompt.name,
+            "version": prompt.version,
+            "label": prompt.label,
+            "variables": dict(variables),
+        }
+        self._record: dict[str, Any] = {
+            "kind": "request",
+            "start_time": _FIRST_US,
+            "end_time": _FIRST_US,
+            "provider": provider.name,
+            "model": model,
+            "api_type": provider.api_type,
+            "function_name": provider.function_name,
+            "input": rendered,
+            "prompt": {name: value for name, value in link.items() if value},
+            "replay_key": replay_key,
+        }
+        if parameters:
+            self._record["parameters"] = parameters
+        if metadata:
+            self._record["metadata"] = dict(check_metadata(metadata))
+        if tags:
+            self._record["tags"] = check_tags(tags)
+        if group_id is not None:
+            self._record["group_id"] = check_count(group_id, "group_id")
         encode(self._record)  # what cannot be written is refused before anything is sent
         self.arguments = provider.request(rendered, model, parameters)
         self._waited = 0.0

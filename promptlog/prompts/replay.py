@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from pydantic_core import to_jsonable_python
+
 from promptlog.database.replays import newest_answer
 from promptlog.errors import InvalidInputError, NotReplayableError, StoreError
 from promptlog.providers.protocol import Answer
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from promptlog.database.store import Store
 
 Replay = Literal["auto", "always", "never"]
+_SORTED = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=to_jsonable_python
+)
 _MODES = ("auto", "always", "never")
 
 
@@ -38,13 +43,8 @@ def replay_key(provider: str, model: str, parameters: dict[str, Any], rendered: 
     Raises:
         InvalidInputError: one of them is no JSON.
     """
-    from pydantic_core import to_jsonable_python
-
     try:
-        text = json.dumps(
-            [provider, model, parameters, rendered], sort_keys=True, ensure_ascii=False, separators=(",", ":"),
-            default=to_jsonable_python,
-        )  # fmt: skip
+        text = _SORTED.encode([provider, model, parameters, rendered])
         digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"the prompt, its variables or its parameters are no JSON: {error}") from None

@@ -41,6 +41,8 @@ _BUDGET, _COUNTED, _JOINED, _MADE = "\0budget", "\0counted", "\0joined", "\0made
 
 _A_CALL = 4  # steps
 
+Piece = tuple[str, str | None]  # a text, or the name of a variable
+
 #: The methods that a template may call, by the type they belong to.
 _METHODS: dict[type, frozenset[str]] = {
     str: words(
@@ -80,8 +82,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             del self.globals[name]
         self._allowed = {id(value) for value in self.globals.values()}
 
-    def read(self, source: str) -> tuple[Template, list[str]]:
-        """Return a template, and the variables that it names, in order.
+    def read(self, source: str) -> tuple[Template, list[str], list[Piece] | None]:
+        """Return a template, the variables that it names, in order, and its pieces where it is but text and variables.
 
         Raises:
             TemplateSyntaxError: it is none.
@@ -94,9 +96,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
                     f"{{% {word} %}} reads a file, and there are none; another prompt is included as @@@name@@@"
                 )
         names = _names(tree)
+        pieces = _pieces(tree, names)
         _Guards(tree).visit(tree)
         code = self.compile(tree)
-        return self.template_class.from_code(self, code, self.make_globals(None)), names
+        return self.template_class.from_code(self, code, self.make_globals(None)), names, pieces
 
     def render(self, template: Template, variables: dict[str, Any]) -> str:
         """Return the text of a template.
@@ -170,6 +173,22 @@ def _names(tree: nodes.Template) -> list[str]:
     return [
         name for name in dict.fromkeys(node.name for node in tree.find_all(nodes.Name)) if name in unbound
     ]
+
+
+def _pieces(tree: nodes.Template, names: list[str]) -> list[Piece] | None:
+    """Return the texts and variables that a template is made of; None where there is more to it, as in most loops."""
+    pieces: list[Piece] = []
+    for output in tree.body:
+        if not isinstance(output, nodes.Output):
+            return None
+        for node in output.nodes:
+            if isinstance(node, nodes.TemplateData):
+                pieces.append((node.data, None))
+            elif isinstance(node, nodes.Name) and node.name in names:
+                pieces.append(("", node.name))
+            else:
+                return None
+    return pieces
 
 
 class _Guards(NodeTransformer):

@@ -27,6 +27,7 @@ class Clients:
     def __init__(self, make: Callable[[bool], Any], client: Any = None) -> None:
         self._make = make
         self._given = client
+        self._given_is_async = client is not None and is_async(client)
         self._lock = threading.Lock()
         self._sync: Any = None
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, Any]] = (
@@ -36,7 +37,7 @@ class Clients:
     def sync(self) -> Any:
         """Return the client that calls."""
         if self._given is not None:
-            if is_async(self._given):
+            if self._given_is_async:
                 raise _wrong(self._given, "the synchronous client", "AsyncPromptLog")
             return self._given
         with self._lock:
@@ -47,7 +48,7 @@ class Clients:
     async def asynchronous(self) -> Any:
         """Return the client that is awaited, of the running loop; it is closed when `asyncio.run` ends."""
         if self._given is not None:
-            if not is_async(self._given):
+            if not self._given_is_async:
                 raise _wrong(self._given, "the asynchronous client", "PromptLog")
             return self._given
         loop = asyncio.get_running_loop()

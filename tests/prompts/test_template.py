@@ -194,3 +194,22 @@ def test_a_value_goes_in_as_it_is(before: str, value: str) -> None:
     assert texts(Template(chat(around + "{{ x }}!"), "p").render({"x": value}))[0] == around + value + "!"
     completion = {"type": "completion", "content": around + "{x}!"}
     assert Template(completion, "p").render({"x": value})["content"][0]["text"] == around + value + "!"
+
+
+@given(st.lists(st.tuples(st.text("ab {}%\n"), st.sampled_from("xy")), max_size=4), st.data())
+def test_the_short_way_is_the_same_way(parts: list[tuple[str, str]], data: st.DataObject) -> None:
+    """A template of but text and variables, which takes a short cut, gives what Jinja2 gives."""
+    values = (
+        st.text()
+        | st.integers()
+        | st.floats()
+        | st.booleans()
+        | st.none()
+        | st.lists(st.integers(), max_size=2)
+    )
+    variables = {name: data.draw(values) for name in "xy"}
+    text = "".join(before.replace("{", "").replace("%", "") + "{{ " + name + " }}" for before, name in parts)
+    with_more = text + "{{ '' }}"
+    assert texts(Template(chat(text), "p").render(variables)) == texts(
+        Template(chat(with_more), "p").render(variables)
+    )
