@@ -34,8 +34,16 @@ def fill(path: Path, count: int, first: int = 0) -> None:
             client.log_many(pa.table({**columns, "metadata": pairs}), progress=False)
 
 
-def fill_short(path: Path, count: int, users: int) -> None:
-    """Load `count` requests with short texts: the trace's arrivals and tokens turn by turn, 5 metadata keys each."""
+def fill_short(path: Path, count: int, users: int, *, replayable: bool = False) -> None:
+    """Load `count` requests with short texts: the trace's arrivals and tokens turn by turn, 5 metadata keys each.
+
+    Args:
+        path: the store's file.
+        count: how many.
+        users: of how many users.
+        replayable: give each a replay key, as if `run` had logged it.
+    """
+    more = ", uuid() AS replay_key" if replayable else ""
     trace = DATA / "azure_llm_trace_2023_conv.csv"
     arrivals = (
         f"SELECT row_number() OVER () - 1 AS place, epoch(TIMESTAMP) AS start, ContextTokens AS i, GeneratedTokens AS o "
@@ -56,7 +64,7 @@ def fill_short(path: Path, count: int, users: int) -> None:
                            i AS input_tokens, o AS output_tokens, i * 2.5e-6 + o * 1e-5 AS price,
                            'user_' || hash(n) % {users} AS "metadata.user_id", 'sess_' || n // 7 AS "metadata.session_id",
                            'set-' || n % 11 AS "metadata.dataset", 'region-' || n % 4 AS "metadata.region",
-                           'exp-' || n % 7 AS "metadata.experiment"
+                           'exp-' || n % 7 AS "metadata.experiment" {more}
                     FROM (SELECT range AS n FROM range({begin}, {min(begin + 1_000_000, count)})) JOIN arrivals ON place = n % 19366
                     ORDER BY n
                 ) TO '{part}' (FORMAT parquet)

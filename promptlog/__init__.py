@@ -7,10 +7,13 @@ The house. A floor imports only floors below it, and `tests/test_floors.py` hold
 
 ```
 5  cli (the shell)   otel (OpenTelemetry: spans as requests)   the edges
-4  client, track, overview                                     PromptLog: the face over all of it
-3  query (expressions -> SQL), transfer (bulk), plots          one job each
+4  client, async_client, track, overview, prompting,           PromptLog: the face over all of it
+   instrument
+3  query (expressions -> SQL), transfer (bulk), plots,         one job each
+   prompts (templates, registry, run, replay)
 2  database (schema, lease, store, merge, compaction): the only import of duckdb
-1  journal (append, read, sweep)      expressions (conditions, aggregates, search)
+1  journal (append, read, sweep)      expressions (conditions, aggregates, search)      providers (models to call)
+   tracing (functions as spans)
 0  errors, identifiers, settings, models, context, html (what a notebook shows)
 ```
 
@@ -27,11 +30,13 @@ from promptlog.context import context
 from promptlog.identifiers import foreign_request_id
 
 if TYPE_CHECKING:
+    from promptlog.async_client import AsyncPromptLog
     from promptlog.expressions.face import col, meta, score, since, tag, until
     from promptlog.expressions.grouping import by_time, count, error_rate, share
     from promptlog.models.request import Request
 
 __all__ = [
+    "AsyncPromptLog",
     "PromptLog",
     "Request",
     "by_time",
@@ -51,6 +56,7 @@ __all__ = [
 
 #: Loaded when first named: a program that only logs pays for none of these.
 _LAZY = {
+    "AsyncPromptLog": "promptlog.async_client",
     "Request": "promptlog.models.request",
     **dict.fromkeys(("col", "meta", "score", "since", "tag", "until"), "promptlog.expressions.face"),
     **dict.fromkeys(("by_time", "count", "error_rate", "share"), "promptlog.expressions.grouping"),

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 from promptlog.context import current_context
 from promptlog.errors import InvalidInputError, warn_not_logged
 from promptlog.identifiers import new_group_id
+from promptlog.instrument import Instrument
 from promptlog.journal.writer import writer_for
 from promptlog.models.build import request_record
+from promptlog.models.checks import check_dict
 from promptlog.models.encode import encode
 from promptlog.overview import Overview
+from promptlog.prompting import Prompting
+from promptlog.prompts.replay import check_replay
 from promptlog.settings import BUSY_TIMEOUT_S, WRITE_BYTES, store_paths
 from promptlog.track import Track, Untrack
 
@@ -22,8 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from promptlog.context import Context
     from promptlog.database.store import Store
     from promptlog.models.arguments import RequestArguments
+    from promptlog.prompts.replay import Replay
     from promptlog.query.requests import Requests
     from promptlog.query.results import SqlResult
     from promptlog.transfer.backfill import BackfillReport, On
@@ -31,7 +37,7 @@ if TYPE_CHECKING:
 Durability = Literal["process", "fsync"]
 
 
-class PromptLog(Overview):
+class PromptLog(Prompting, Instrument, Overview):
     """A store of LLM requests in one DuckDB file, for any number of processes.
 
     Args:
@@ -40,6 +46,9 @@ class PromptLog(Overview):
         durability: "process": what a call acknowledged survives the end of the process, `kill -9` included.
             "fsync": of the machine's power too, at the price of a disk's sync for each call.
         busy_timeout: how many seconds a question waits while another process works, before `StoreBusyError`.
+        providers: whom `run` asks, by name, beside "openai" and "anthropic": a callable, a client of OpenAI's or
+            Anthropic's SDK, or a dict of such a client's arguments, `{"base_url": "http://localhost:11434/v1"}`.
+        replay: whether `run` answers from the log: "never", "auto" where it can, "always" and never by a model.
         promptlayer: `api_key`, `base_url`, `throw_on_error` and the other keywords of PromptLayer's constructor
             are taken and ignored, so that a program runs with its import changed.
 
@@ -56,11 +65,13 @@ class PromptLog(Overview):
         *,
         durability: Durability = "process",
         busy_timeout: float = BUSY_TIMEOUT_S,
+        providers: Mapping[str, Any] | None = None,
+        replay: Replay = "never",
         **promptlayer: Any,
     ) -> None:
         if unknown := promptlayer.keys() - _PROMPTLAYER_KEYWORDS:
             raise InvalidInputError(
-                f"PromptLog takes no argument {min(unknown)!r}; it takes path, durability and busy_timeout, "
+                f"PromptLog takes no argument {min(unknown)!r}; it takes path, durability, busy_timeout, providers and replay, "
                 f"and ignores PromptLayer's {', '.join(sorted(_PROMPTLAYER_KEYWORDS))}"
             )
         if durability not in ("process", "fsync"):
@@ -77,6 +88,8 @@ class PromptLog(Overview):
         self._writer = writer_for(self._paths)
         self._sync = durability == "fsync"
         self._busy_timeout = float(busy_timeout)
+        self._providers = None if providers is None else check_dict(providers, "providers")
+        self._replay = check_replay(replay)
         self.track = Track(self._append)
         self.untrack = Untrack(self._append)
         self.group = Group()
@@ -135,16 +148,21 @@ class PromptLog(Overview):
             InvalidInputError: an argument is wrong; nothing is written.
         """
         record = request_record(**arguments)
-        around = current_context()
+        plain = isinstance(arguments["input"], str) and isinstance(arguments["output"], str)
+        plain = plain and "parameters" not in record and "prompt" not in record
+        logged = self._log(record, current_context(), plain=plain)
+        return {"request_id": logged, "id": logged}
+
+    def _log(self, record: dict[str, Any], around: Context | None, *, plain: bool = False) -> str | None:
+        """Append a request with what the blocks around it add, and return its id; None where the disk refuses it."""
         if around is not None:
             if around.metadata:
                 record["metadata"] = {**around.metadata, **record.get("metadata", {})}
             if around.tags:
                 record["tags"] = list(dict.fromkeys([*around.tags, *record.get("tags", ())]))
-        plain = isinstance(arguments["input"], str) and isinstance(arguments["output"], str)
-        plain = plain and "parameters" not in record and "prompt" not in record
-        logged = record["request_id"] if self._append(record, plain=plain) else None
-        return {"request_id": logged, "id": logged}
+            if around.span is not None and "trace_id" not in record and "span_id" not in record:
+                record.update(around.span._asdict())
+        return record["request_id"] if self._append(record, plain=plain) else None
 
     def _append(self, record: dict[str, Any], *, plain: bool = False) -> bool:
         """Append a checked record; False, with a warning, where the disk refuses it."""

@@ -1,4 +1,7 @@
-"""Metadata and tags for every request that is logged inside a block, in this thread or task alone."""
+"""What every request that is logged inside a block gets: metadata and tags, and its place in a trace.
+
+A block holds in its own thread or task alone.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,40 @@ from promptlog.models.checks import check_metadata, check_tags
 from promptlog.models.encode import encode
 
 
+class SpanContext(NamedTuple):
+    """Where in a trace the program is: OpenTelemetry's ids, 32 and 16 hex digits."""
+
+    trace_id: str
+    span_id: str
+
+
 class Context(NamedTuple):
     """What the blocks around a call add to it."""
 
     metadata: dict[str, str]
     tags: list[str]
+    span: SpanContext | None = None
 
 
 _current: ContextVar[Context | None] = ContextVar("promptlog_context", default=None)
-current_context = _current.get
+_span: ContextVar[SpanContext | None] = ContextVar("promptlog_span", default=None)
+current_span = _span.get
+
+
+def current_context() -> Context | None:
+    """Return what the blocks around add; None where there are none."""
+    around, span = _current.get(), _span.get()
+    return around if span is None else (around or Context({}, []))._replace(span=span)
+
+
+@contextmanager
+def span_context(span: SpanContext) -> Iterator[None]:
+    """Put the requests that are logged inside into a span, unless they say another."""
+    token = _span.set(span)
+    try:
+        yield
+    finally:
+        _span.reset(token)
 
 
 @contextmanager

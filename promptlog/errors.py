@@ -10,12 +10,18 @@ PromptLogError
 │   ├── InvalidTimeError
 │   ├── RecordTooLargeError
 │   ├── UnknownColumnError     (also AttributeError)
+│   ├── TemplateError          a prompt template is wrong, or cannot be rendered with these variables
 │   ├── SearchSyntaxError      a search text cannot be read; says where and what was expected
 │   └── QueryError             the database refused a query
 ├── ConditionAsBoolError       (also TypeError)       `a and b` where `a & b` was meant
 ├── RequestNotFoundError       (also LookupError)
+├── PromptNotFoundError        (also LookupError)    no prompt of that name, version or label
+├── NotReplayableError         (also LookupError)    replay="always", and the log has no answer to this request
+
+
 ├── TraceNotFoundError         (also LookupError)
 ├── MissingExtraError          (also ImportError)     a package of an extra is not installed
+├── MissingKeyError            (also LookupError)     a provider was called without an API key
 └── StoreError
     ├── StoreBusyError         (also TimeoutError)
     ├── StoreVersionError      the file is of a version that this promptlog cannot use
@@ -130,6 +136,10 @@ _ELSEWHERE = {
 }
 
 
+class TemplateError(InvalidInputError):
+    """A prompt template is wrong, or cannot be rendered with the variables that were given. Nothing was sent."""
+
+
 class SearchSyntaxError(InvalidInputError):
     """A search text cannot be read. The message has three lines: what is wrong, the text, and a mark under the place.
 
@@ -183,6 +193,34 @@ class RequestNotFoundError(PromptLogError, LookupError):
     """No request has this id or prefix."""
 
 
+class PromptNotFoundError(PromptLogError, LookupError):
+    """No prompt has this name, version or label."""
+
+    @classmethod
+    def named(cls, name: str, known: list[str]) -> PromptNotFoundError:
+        """No version of it was ever published."""
+        return cls(f"there is no prompt {name!r}; {_nearest(name, known, 'prompts')}")
+
+    @classmethod
+    def labelled(cls, name: str, label: str, known: list[str]) -> PromptNotFoundError:
+        """No version of it has this label."""
+        return cls(f"prompt {name!r} has no label {label!r}; {_nearest(label, known, 'labels')}")
+
+
+def _nearest(given: str, known: list[str], what: str) -> str:
+    from difflib import get_close_matches
+
+    if near := get_close_matches(given, known, n=3, cutoff=0.6):
+        return f"did you mean {' or '.join(map(repr, near))}?"
+    most = 8
+    more = f" and {len(known) - most:,} more" if len(known) > most else ""
+    return f"{what}: {', '.join(map(repr, known[:most]))}{more}" if known else f"there are no {what} yet"
+
+
+class NotReplayableError(PromptLogError, LookupError):
+    """A request was to be answered from the log alone, and the log has no answer to it."""
+
+
 class TraceNotFoundError(PromptLogError, LookupError):
     """No span and no request has this trace id."""
 
@@ -195,6 +233,18 @@ class MissingExtraError(PromptLogError, ImportError):
         """Say what to install."""
         return cls(
             f"this needs the package {package!r}: pip install {package} (or all of the extra {extra!r})"
+        )
+
+
+class MissingKeyError(PromptLogError, LookupError):
+    """There is no API key for a provider. Nothing was called and nothing was logged."""
+
+    @classmethod
+    def of(cls, provider: str, variable: str, client: str) -> MissingKeyError:
+        """Say where a key can come from."""
+        return cls(
+            f"no API key for the provider {provider!r}: set {variable}, or give a client that has one: "
+            f"PromptLog(providers={{{provider!r}: {client}(api_key=…)}})"
         )
 
 
@@ -226,12 +276,21 @@ class NotLoggedWarning(RuntimeWarning):
     """
 
 
+class UnusedVariableWarning(UserWarning):
+    """A variable was given that the prompt template does not name; it is ignored, as PromptLayer does."""
+
+
 def warn_not_logged(why: str) -> None:
     """Warn that something could not be written, at the line outside this package that asked for it."""
+    warn(f"not logged: {why}", NotLoggedWarning)
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line outside this package that asked for what is being done."""
     import sys
     import warnings
 
     depth, frame = 1, sys._getframe(0)  # noqa: SLF001 - what warnings itself does
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("promptlog"):
         frame, depth = frame.f_back, depth + 1
-    warnings.warn(f"not logged: {why}", NotLoggedWarning, stacklevel=depth)
+    warnings.warn(message, category, stacklevel=depth)

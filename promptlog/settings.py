@@ -59,6 +59,11 @@ class StorePaths:
         """Held by the process that is next."""
         return self.journal / "queue"
 
+    @property
+    def prompts_stamp(self) -> Path:
+        """An empty file whose time of change rises with each change of prompts: what was read before it is old."""
+        return self.journal / "prompts"
+
 
 def store_paths(given: str | os.PathLike[str] | None) -> StorePaths:
     """Return the files of the store at `given`, else at $PROMPTLOG_PATH, else in the user's data folder.

@@ -14,10 +14,10 @@ ROOT = Path(promptlog.__file__).parent
 #: Each room by its floor; a room imports its own and those below.
 FLOORS = {
     "errors": 0, "identifiers": 0, "settings": 0, "models": 0, "context": 0, "html": 0,
-    "journal": 1, "expressions": 1,
+    "journal": 1, "expressions": 1, "providers": 1, "tracing": 1,
     "database": 2,
-    "query": 3, "transfer": 3, "plots": 3,
-    "client": 4, "track": 4, "overview": 4, "promptlog": 4,
+    "query": 3, "transfer": 3, "plots": 3, "prompts": 3,
+    "client": 4, "track": 4, "overview": 4, "prompting": 4, "instrument": 4, "async_client": 4, "promptlog": 4,
     "cli": 5, "otel": 5,
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from promptlog.track import Track, Untrack
 def test_public_names() -> None:
     """These names are promised; each can be had, and each says what it is."""
     assert promptlog.__all__ == [
-        "PromptLog", "Request", "by_time", "col", "context", "count", "error_rate", "errors", "foreign_request_id",
+        "AsyncPromptLog", "PromptLog", "Request", "by_time", "col", "context", "count", "error_rate", "errors", "foreign_request_id",
         "meta", "score", "share", "since", "tag", "until",
     ]  # fmt: skip
     for name in promptlog.__all__:
@@ -63,7 +63,7 @@ def test_a_process_that_only_logs_stays_light() -> None:
         "client = promptlog.PromptLog(pathlib.Path(tempfile.mkdtemp()) / 'a.duckdb')\n"
         "answer = client.log_request(provider='p', model='m', input='i', output='o', request_start_time=1, request_end_time=2)\n"
         "client.track.metadata(answer['id'], {'a': 'b'})\n"
-        "print(sorted({'duckdb', 'pyarrow', 'pandas', 'polars', 'altair', 'lark', 'rich', 'typer', 'opentelemetry', 'pydantic.main'} & set(sys.modules)))"
+        "print(sorted({'duckdb', 'jinja2', 'pyarrow', 'pandas', 'polars', 'altair', 'lark', 'rich', 'typer', 'opentelemetry', 'openai', 'anthropic', 'genai_prices', 'pydantic.main'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.wire import Wire
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
@@ -41,11 +43,13 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_python(code: str, folder: Path, trace: Path) -> str:
-    """Run code in a folder and return what it prints."""
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env={**os.environ, "PROMPTLOG_DATA": str(trace)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    """Run code in a folder, with a provider on loopback, and return what it prints."""
+    with Wire() as wire:
+        provider = {"OPENAI_BASE_URL": wire.openai(), "OPENAI_API_KEY": "k"}
+        ran = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, env={**os.environ, "PROMPTLOG_DATA": str(trace), **provider},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
@@ -56,7 +60,7 @@ def test_the_python_examples_run_one_after_the_other(tmp_path: Path, trace: Path
         "\nfound = client.requests.get(request_id)\n"
         "assert found.metadata == {'plan': 'pro', 'user_id': 'user_8'}, found\n"
         "assert (found.tags, found.scores) == (['production', 'reviewed'], {'quality': 95.0}), found\n"
-        "assert client.requests.count() == 1004\n"
+        "assert client.requests.count() == 1006\n"
         "assert client.requests.filter(meta('user_id') == 'user_123', tag('production')).count() == 1\n"
         "traced = client.requests.filter(meta('user_id') == 'user_7', col.model == 'gpt-4o').first()\n"
         "assert traced.metadata == {'plan': 'pro', 'user_id': 'user_7'}, traced\n"

@@ -14,6 +14,8 @@ from promptlog.cli import (
     logging,
     looking,
     options,
+    prompting,
+    running,
     searching,
     stats,
     tracing,
@@ -90,6 +92,8 @@ app.command("score")(tracking.score)
 app.command("backfill")(backfilling.backfill)
 app.command("sql")(asking.sql)
 app.command("top")(analysis.top)
+app.command("run")(running.run)
+app.add_typer(prompting.prompts)
 app.command("merge")(upkeep.merge)
 app.command("compact")(upkeep.compact)
 app.add_typer(importing.app, name="import")

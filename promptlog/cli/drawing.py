@@ -25,10 +25,10 @@ def draw(request: Request) -> None:
     _header(on, request)
     _pairs(on, "metadata", sorted(request.metadata.items()))
     if request.tags:
-        _line(on, "tags", ", ".join(map(one_line, request.tags)))
+        draw_line(on, "tags", ", ".join(map(one_line, request.tags)))
     _pairs(on, "scores", list(request.judgements.items()))
-    _conversation(on, "input", request.input)
-    _conversation(on, "output", request.output)
+    draw_conversation(on, "input", request.input)
+    draw_conversation(on, "output", request.output)
 
 
 def _header(on: Console, request: Request) -> None:
@@ -36,25 +36,25 @@ def _header(on: Console, request: Request) -> None:
 
     title = Text(request.request_id, style="bold").append("  ")
     on.print(title.append(request.status, style=_STATUS_STYLES.get(request.status, "bold")), soft_wrap=True)
-    _line(on, "time", f"{request.start_time:%Y-%m-%d %H:%M:%S.%f} UTC")
-    _line(on, "model", " ".join(part for part in (request.provider, request.model) if part))
-    _line(on, "latency", latency(request.latency_ms))
+    draw_line(on, "time", f"{request.start_time:%Y-%m-%d %H:%M:%S.%f} UTC")
+    draw_line(on, "model", " ".join(part for part in (request.provider, request.model) if part))
+    draw_line(on, "latency", latency(request.latency_ms))
     kinds = (
         ("cached", request.cached_tokens),
         ("written to cache", request.cache_write_tokens),
         ("reasoning", request.reasoning_tokens),
     )
     detail = ", ".join(f"{count:,} {kind}" for kind, count in kinds if count)
-    _line(
+    draw_line(
         on, "tokens", tokens(request.input_tokens, request.output_tokens) + (f" ({detail})" if detail else "")
     )
-    _line(on, "cost", usd(request.cost_usd))
+    draw_line(on, "cost", usd(request.cost_usd))
     version = f" version {request.prompt_version}" if request.prompt_version is not None else ""
     label = f" ({request.prompt_label})" if request.prompt_label else ""
-    _line(on, "prompt", f"{request.prompt_name or request.prompt_id or ''}{version}{label}")
+    draw_line(on, "prompt", f"{request.prompt_name or request.prompt_id or ''}{version}{label}")
     for name in ("input_variables", "parameters"):
         value = getattr(request, name)
-        _line(on, name.removeprefix("input_"), json_line(value) if value else "")
+        draw_line(on, name.removeprefix("input_"), json_line(value) if value else "")
     for name in (
         "finish_reason",
         "api_type",
@@ -64,12 +64,12 @@ def _header(on: Console, request: Request) -> None:
         "span_id",
         "replayed_from",
     ):
-        _line(on, name.replace("_", " "), cell(getattr(request, name)))
+        draw_line(on, name.replace("_", " "), cell(getattr(request, name)))
     problem = ": ".join(part for part in (request.error_type, request.error_message) if part)
-    _line(on, "error", problem, style="red")
+    draw_line(on, "error", problem, style="red")
 
 
-def _line(on: Console, label: str, value: str, style: str = "") -> None:
+def draw_line(on: Console, label: str, value: str, style: str = "") -> None:
     """Print a label and what it says; nothing where it says nothing."""
     from rich.text import Text
 
@@ -81,10 +81,10 @@ def _line(on: Console, label: str, value: str, style: str = "") -> None:
 def _pairs(on: Console, title: str, pairs: list[tuple[str, str]]) -> None:
     widest = min(max((len(one_line(key)) for key, _ in pairs), default=0), _WIDEST_KEY)
     for number, (key, value) in enumerate(pairs):
-        _line(on, "" if number else title, f"{one_line(key):<{widest}}  {one_line(value)}")
+        draw_line(on, "" if number else title, f"{one_line(key):<{widest}}  {one_line(value)}")
 
 
-def _conversation(on: Console, title: str, content: dict[str, Any] | None) -> None:
+def draw_conversation(on: Console, title: str, content: dict[str, Any] | None) -> None:
     """Print a prompt blueprint as what was said by whom."""
     from rich.text import Text
 

@@ -29,9 +29,9 @@ class OneLineErrors(TyperGroup):
             sys.stdout.flush()
         except SearchSyntaxError as error:  # its second and third line show the place
             said, *place = str(error).split("\n")
-            raise _failure(said, *place) from None
+            raise failure(said, *place) from None
         except (PromptLogError, NotLoggedWarning) as error:
-            raise _failure(_message(error)) from None
+            raise failure(_message(error)) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # `| head` has seen enough
@@ -40,7 +40,7 @@ class OneLineErrors(TyperGroup):
         except OSError as error:  # a full disk under stdout, a file that cannot be read: the user's to mend
             _drop_stdout()
             where = f"{error.filename}: " if error.filename else ""
-            raise _failure(f"{where}{error.strerror or error}") from None
+            raise failure(f"{where}{error.strerror or error}") from None
         return result
 
 
@@ -50,7 +50,7 @@ def _message(error: Exception) -> str:
     return one_line(said)
 
 
-def _failure(message: str, *more: str) -> typer.Exit:
+def failure(message: str, *more: str) -> typer.Exit:
     """Write a message as one line, and what is drawn as it is."""
     sys.stderr.write(f"promptlog: error: {one_line(message)}\n")
     sys.stderr.writelines(f"{visible(line)}\n" for line in more)

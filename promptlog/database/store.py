@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: backfill of ten million requests would end there.
 _MOST_INDEX_BYTES = 600 * 1024 * 1024
 
+_LITTLE_BYTES = 1024 * 1024  # of a journal: read in less than a millisecond
+
 
 class Store(Lease):
     """One process's share of a store. There is one for each real path in a process: see `store_for`."""
@@ -40,8 +42,15 @@ class Store(Lease):
         self._sweep(connection)
 
     @contextmanager
-    def ask(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    def ask(
+        self, doing: str, matters: Callable[[bytes], bool] | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a connection to tables that hold all that was logged, by any process, before this call.
+
+        Args:
+            doing: what those who wait are told.
+            matters: tells of lines of the journal whether the answer hangs on them; where they are few and none does,
+                they are left for the next question, which saves the milliseconds of a transaction.
 
         Raises:
             StoreBusyError: another process kept the file beyond the timeout.
@@ -51,10 +60,22 @@ class Store(Lease):
         while True:
             with self.lease(doing) as connection:
                 # A store that can only be read is asked as it is. Others have their turn between slices.
-                if not self._lock.held or not self._apply_next(connection, targets)[1]:
+                if (
+                    not self._lock.held
+                    or (matters is not None and self._may_wait(targets, matters))
+                    or not self._apply_next(connection, targets)[1]
+                ):
                     with our_errors(self.paths):
                         yield connection
                     return
+
+    def _may_wait(self, targets: dict[str, int], matters: Callable[[bytes], bool]) -> bool:
+        """Tell whether what is not applied is little, and says nothing that matters."""
+        behind = self._behind(targets)
+        found = next_slice(self.paths, self._offsets, _LITTLE_BYTES, only=behind) if behind else None
+        return found is None or (
+            found.bytes < _LITTLE_BYTES and not any(matters(chunk.data) for chunk in found.chunks)
+        )
 
     def merge(self, on_slice: Callable[[int], object] = lambda _: None) -> int:
         """Fold into the tables what is in the journal now; return the records applied.
@@ -70,7 +91,7 @@ class Store(Lease):
         applied = 0
         while True:
             with self.lease("merging the journal") as connection:
-                self._may_write()
+                self.check_writable()
                 records, size = self._apply_next(connection, targets)
             if not size:
                 return applied
@@ -141,7 +162,7 @@ class Store(Lease):
         while not begun:
             moved += self._join_runs(on_slice)  # what was begun before, or meanwhile by another process
             with self.lease("compacting") as connection, our_errors(self.paths):
-                self._may_write()
+                self.check_writable()
                 begun = begin(connection)
         return moved + self._join_runs(on_slice)
 
@@ -149,14 +170,19 @@ class Store(Lease):
         total = 0
         while True:
             with self.lease("compacting") as connection, our_errors(self.paths):
-                self._may_write()
+                self.check_writable()
                 moved = go_on(connection)
             if moved is None:
                 return total
             total += moved
             on_slice(moved)
 
-    def _may_write(self) -> None:
+    def check_writable(self) -> None:
+        """Refuse to go on where the leased store can only be read.
+
+        Raises:
+            StoreUnwritableError: it can.
+        """
         if not self._lock.held:
             raise StoreUnwritableError(f"{self.paths.database} can only be read by this user")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 from urllib.parse import parse_qsl
 
 
@@ -36,6 +37,6 @@ class Behaviour:
     def parse(cls, text: str) -> Behaviour:
         """Read `name=value` pairs joined by `&`."""
         numbers = {field.name: float if field.type == "float" else int for field in fields(cls)}
-        return cls(
-            **{name: numbers[name](value) for name, value in parse_qsl(text, strict_parsing=bool(text))}
-        )
+        given = parse_qsl(text, strict_parsing=bool(text))
+        told: dict[str, Any] = {name: numbers[name](value) for name, value in given}
+        return cls(**told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -28,6 +29,8 @@ _REQUIRED = {
     "/embeddings": ("model", "input"),
     "/messages": ("model", "messages", "max_tokens"),
 }
+
+_DEPLOYMENT = re.compile("^/deployments/[^/]+")  # Azure's paths begin with it
 
 
 @dataclass
@@ -87,7 +90,9 @@ class Wire:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        server = self._loop.run_until_complete(
+            asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
+        )
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
@@ -127,7 +132,7 @@ class Wire:
             how, path = Behaviour.parse(told), f"/{rest}"
         if self._next:
             how = self._next.pop(0)
-        path = path.removeprefix("/v1").partition("?")[0]
+        path = _DEPLOYMENT.sub("", path.removeprefix("/v1")).partition("?")[0]
         asked = Asked(path, headers, json.loads(raw or b"{}"))
         self.asked.append(asked)
         if how.hang:
@@ -146,7 +151,11 @@ class Wire:
 
     def _answer(self, asked: Asked, how: Behaviour) -> tuple[int, dict[str, Any] | Iterator[Event]]:
         failure = anthropic_wire.failure if asked.path == "/messages" else openai_wire.failure
-        key = asked.headers.get("x-api-key") or asked.headers.get("authorization", "").removeprefix("Bearer ")
+        key = (
+            asked.headers.get("x-api-key")
+            or asked.headers.get("api-key")
+            or asked.headers.get("authorization", "").removeprefix("Bearer ")
+        )
         if key in {"", "wrong"}:
             return 401, failure(401, "Incorrect API key provided.")
         if how.status:

@@ -1,0 +1,1 @@
+"""Prompt templates: read and rendered, kept under names and versions, run against a model or answered from the log."""

@@ -1,0 +1,37 @@
+"""A version of a prompt, as it is kept in a process."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from promptlog.prompts.template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One version of a prompt, read: its snippets in their places, its texts compiled."""
+
+    name: str
+    version: int
+    label: str | None  # by which it was asked for
+    template: Template
+    metadata: dict[str, Any]
+    commit_message: str | None
+    tags: list[str]
+    snippets: list[dict[str, Any]]
+    published_at: datetime
+
+    @property
+    def id(self) -> int:
+        """The prompt's number."""
+        return prompt_id(self.name)
+
+
+def prompt_id(name: str) -> int:
+    """Return a number for the prompt of a name, as PromptLayer has one; the same in every store."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 11 or 1

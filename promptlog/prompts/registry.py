@@ -1,0 +1,264 @@
+"""Prompts under names and versions: published, found, and kept read in this process until one is published again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from promptlog.database.prompts import PromptRow, Prompts, reading, writing
+from promptlog.errors import InvalidInputError, PromptNotFoundError, StoreUnwritableError
+from promptlog.models.checks import check_dict, check_tags, check_text
+from promptlog.models.encode import encode
+from promptlog.prompts.published import Published
+from promptlog.prompts.snippets import Included, Reference, expand
+from promptlog.prompts.template import Template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from promptlog.database.store import Store
+
+_MOST_KEPT = 1000
+_MOST_NAME_CHARS = 512  # PromptLayer's limit
+
+_TAKEN = ("prompt_name", "prompt_template", "tags", "commit_message", "metadata", "release_labels")
+_IGNORED = frozenset(  # PromptLayer's own, which say nothing here
+    ("folder_id", "inference_client_name", "parent_version_id", "provider_base_url_name", "provider_id", "report_id", "workspace_id")
+)  # fmt: skip
+
+
+class Registry:
+    """The prompts of a store, for one process.
+
+    What was read is kept. Each change of prompts, by any process, sets a later time on a small file; looking at that is
+    what finding a prompt costs.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._stamp_path = store.paths.prompts_stamp
+        self._store = store
+        self._stamp: int | None = None
+        self._kept: dict[Reference, Published] = {}
+
+    def kept(self, reference: Reference) -> Published | None:
+        """Return a prompt where this process has read it and none was published since."""
+        kept = self._kept
+        return kept.get(reference) if self._stamp == stamp_of(self._stamp_path) else None
+
+    def get(self, reference: Reference) -> Published:
+        """Return a prompt.
+
+        Raises:
+            PromptNotFoundError: there is none; the message has the nearest names.
+            TemplateError: one that it includes leads back to it.
+            StoreError: the store cannot be asked.
+        """
+        found = self.kept(reference)
+        if found is not None:
+            return found
+        with reading(self._store) as prompts:
+            stamp = stamp_of(self._stamp_path)  # nobody publishes while we read
+            if stamp != self._stamp or len(self._kept) > _MOST_KEPT:
+                self._kept = {}
+                self._stamp = stamp
+            kept = self._kept
+            found = kept[reference] = _read(prompts, reference)
+        return found
+
+    def forget(self) -> None:
+        """Read everything anew from now on."""
+        self._kept = {}
+
+    def publish(self, body: object, now_us: int) -> tuple[PromptRow, list[str]]:
+        """Write a version where its content is not that of the newest, set its labels, and return it with them.
+
+        Raises:
+            InvalidInputError: the body is wrong; nothing was written.
+            StoreError: the store cannot be written.
+        """
+        labels, row = _checked(body)
+        now = _moment(now_us)
+        with self._writing() as prompts:
+            whole, _ = expand(row.template, row.prompt_name, lambda reference: _included(prompts, reference))
+            Template(whole, row.prompt_name)
+            newest = prompts.find(row.prompt_name, None, None)
+            if newest is None or newest.content_hash != row.content_hash:
+                newest = row._replace(version=newest.version + 1 if newest else 1, published_at=now)
+                prompts.add(newest)
+            for label in labels:
+                prompts.set_label(newest.prompt_name, label, newest.version, now)
+        return newest, labels
+
+    def all(self, page: int, per_page: int, label: str | None) -> list[tuple[PromptRow, list[str]]]:
+        """Return a page of the newest versions, or of those with a label, each with its labels."""
+        with reading(self._store) as prompts:
+            rows = prompts.newest(label, per_page, (page - 1) * per_page)
+            return [(row, _labels_of(prompts.labels(row.prompt_name), row.version)) for row in rows]
+
+    def versions(self, name: str) -> list[tuple[PromptRow, list[str]]]:
+        """Return all versions of a prompt, the newest first, each with its labels.
+
+        Raises:
+            PromptNotFoundError: there is no such prompt.
+        """
+        with reading(self._store) as prompts:
+            rows = prompts.versions(name)
+            if not rows:
+                raise PromptNotFoundError.named(name, prompts.names())
+            labels = prompts.labels(name)
+            return [(row, _labels_of(labels, row.version)) for row in rows]
+
+    def label(self, name: str, label: str, version: int | None, now_us: int) -> int:
+        """Move a label to a version, the newest unless told, and return that.
+
+        Raises:
+            PromptNotFoundError: there is no such prompt or version.
+        """
+        now = _moment(now_us)
+        with self._writing() as prompts:
+            found = _row(prompts, Reference(name, version))
+            prompts.set_label(name, check_label(label), found.version, now)
+        return found.version
+
+    def unlabel(self, name: str, label: str) -> None:
+        """Take a label off a prompt.
+
+        Raises:
+            PromptNotFoundError: there is no such prompt or label.
+        """
+        with self._writing() as prompts:
+            _row(prompts, Reference(name, None, label))
+            prompts.remove_label(name, label)
+
+    def _writing(self) -> Any:
+        return writing(self._store, self._touch)
+
+    def _touch(self) -> None:
+        """Set a later time on the stamp than it had, while the store is ours and before others can see the change."""
+        try:
+            self._stamp_path.touch()
+            later = max(time.time_ns(), (self._stamp or 0) + 1)
+            os.utime(self._stamp_path, ns=(later, later))
+        except OSError as error:
+            raise StoreUnwritableError(f"{self._stamp_path} cannot be written: {error.strerror}") from error
+
+
+_registries: dict[Path, Registry] = {}
+
+
+def registry_for(store: Store) -> Registry:
+    """Return this process's one registry of a store."""
+    found = _registries.get(store.paths.database)
+    if found is None:
+        found = _registries.setdefault(store.paths.database, Registry(store))
+    return found
+
+
+def stamp_of(path: Path) -> int | None:
+    """Return when prompts were last changed; None where none was ever published."""
+    try:
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 - half of what Path.stat costs, at each run
+    except OSError:
+        return None
+
+
+def _moment(us: int) -> datetime:
+    """Return a time as the tables have it: in UTC, without a zone."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).replace(tzinfo=None)
+
+
+def _row(prompts: Prompts, reference: Reference) -> PromptRow:
+    found = prompts.find(*reference)
+    if found is not None:
+        return found
+    name, version, label = reference
+    versions = [row.version for row in prompts.versions(name)]
+    if not versions:
+        raise PromptNotFoundError.named(name, prompts.names())
+    if label is not None and label not in (labels := prompts.labels(name)):
+        raise PromptNotFoundError.labelled(name, label, list(labels))
+    if version not in versions:
+        raise PromptNotFoundError(f"prompt {name!r} has no version {version}; its newest is {versions[0]}")
+    raise PromptNotFoundError(
+        f"prompt {name!r}: the label {label!r} is on version {labels[str(label)]}, not {version}"
+    )
+
+
+def _included(prompts: Prompts, reference: Reference) -> Included:
+    found = _row(prompts, reference)
+    return Included(found.version, found.template)
+
+
+def _read(prompts: Prompts, reference: Reference) -> Published:
+    row = _row(prompts, reference)
+    whole, snippets = expand(row.template, row.prompt_name, lambda one: _included(prompts, one))
+    return Published(
+        row.prompt_name, row.version, reference.label, Template(whole, row.prompt_name), row.metadata,
+        row.commit_message, row.tags, snippets, row.published_at.replace(tzinfo=UTC),
+    )  # fmt: skip
+
+
+def _labels_of(labels: dict[str, int], version: int) -> list[str]:
+    return [label for label, on in labels.items() if on == version]
+
+
+def check_label(label: object) -> str:
+    """Return a label that can be one."""
+    return check_text(label, "a label")
+
+
+def check_name(name: object) -> str:
+    """Return a name that a prompt can have."""
+    name = check_text(name, "prompt_name")
+    if len(name) > _MOST_NAME_CHARS or "@@@" in name:
+        raise InvalidInputError(
+            f"prompt_name has up to {_MOST_NAME_CHARS} characters and no '@@@', got {name[:80]!r}"
+        )
+    return name
+
+
+def _checked(body: object) -> tuple[list[str], PromptRow]:
+    """Return the labels and the row of what is to be published, without its version."""
+    given = check_dict(dict(body) if isinstance(body, Mapping) else body, "what is published")
+    for key in given:
+        if key not in _TAKEN and key not in _IGNORED:
+            raise InvalidInputError(f"publish takes no {key!r}; it takes {', '.join(_TAKEN)}")
+    if "prompt_name" not in given or "prompt_template" not in given:
+        raise InvalidInputError("publish needs prompt_name and prompt_template")
+    name = check_name(given["prompt_name"])
+    template = Template(given["prompt_template"], name).source
+    metadata = check_dict(given.get("metadata") or {}, "metadata")
+    check_model(metadata)
+    message = given.get("commit_message")
+    if message is not None and not isinstance(message, str):
+        raise InvalidInputError(f"commit_message must be a string, got {type(message).__name__}")
+    labels = given.get("release_labels") or []
+    labels = [check_label(label) for label in ([labels] if isinstance(labels, str) else labels)]
+    plain = json.loads(encode({"prompt_template": template, "metadata": metadata}))
+    hashed = json.dumps([plain["prompt_template"], plain["metadata"]], sort_keys=True).encode()
+    row = PromptRow(
+        name, 0, plain["prompt_template"], plain["metadata"], message, check_tags(given.get("tags") or []),
+        hashlib.blake2b(hashed, digest_size=16).hexdigest(), _moment(0),
+    )  # fmt: skip
+    return labels, row
+
+
+def check_model(metadata: Mapping[str, Any]) -> None:
+    """Refuse metadata whose `model` does not say which it is.
+
+    Raises:
+        InvalidInputError: provider or name are no text, or parameters no dict.
+    """
+    model = metadata.get("model")
+    if model is None:
+        return
+    model = check_dict(model, "metadata.model")
+    for part in ("provider", "name", "api_type"):
+        if model.get(part) is not None:
+            check_text(model[part], f"metadata.model.{part}")
+    check_dict(model.get("parameters") or {}, "metadata.model.parameters")

@@ -1,0 +1,125 @@
+"""What an answer cost, by the prices that `genai-prices` carries; nothing is asked of the network.
+
+Source: genai-prices 0.2, whose token counts include cached and cache-write tokens, as ours do.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from decimal import Decimal
+from functools import lru_cache
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from promptlog.providers.protocol import Answer
+
+_log = logging.getLogger("promptlog")
+
+#: Who is asked for a price by name; all others by their address.
+_PRICED = {
+    "anthropic": "anthropic",
+    "openai": "openai",
+    "openai.azure": "azure",
+    "vertexai": "google",
+    "amazon.bedrock": "aws",
+}
+_HOMES = ("openai.com", "anthropic.com")
+
+#: (provider, model) of which it was said that there is no price.
+_said: set[tuple[str, str]] = set()
+
+_PROBE = 1_000_000  # tokens
+_SLOT_S = 300  # prices change at a full or half hour: what was asked holds for the five minutes it stands in
+
+
+class _Tokens(NamedTuple):
+    plain: int
+    cached: int
+    written: int
+    output: int
+
+
+def cost_usd(provider: str, model: str, answer: Answer, *, base_url: Any = None) -> float | None:
+    """Return the price of an answer in US dollars.
+
+    Args:
+        provider: as it is logged.
+        model: as it was asked for.
+        answer: its tokens are counted, and the model it names wins over the one that was asked for.
+        base_url: the address that was called, where it may not be the provider's own.
+
+    Returns:
+        the price; None where the tokens or a price are not known, or genai-prices is not installed. That a model of
+        OpenAI's or Anthropic's has no price is said once, by a warning of the logger "promptlog".
+    """
+    if answer.input_tokens is None and answer.output_tokens is None:
+        return None
+    cached, written = answer.cached_tokens or 0, answer.cache_write_tokens or 0
+    tokens = _Tokens(
+        (answer.input_tokens or 0) - cached - written, cached, written, answer.output_tokens or 0
+    )
+    if min(tokens) < 0:  # more cached than went in: that cannot be
+        return None
+    # Another's address with OpenAI's SDK: its own prices, if it has any, else OpenAI's, as behind a gateway.
+    places = [("provider_api_url", str(base_url))] if base_url is not None else []
+    if provider in _PRICED:
+        places.append(("provider_id", _PRICED[provider]))
+    now = int(time.time()) // _SLOT_S
+    try:
+        for place, name in product(places, dict.fromkeys((answer.model, model))):
+            rates = _rates(place, name, now) if name else None
+            if rates is not None:
+                return float(_linear(rates, tokens) if rates else _ask(place, str(name), tokens))
+    except (ImportError, ValueError):  # not installed; tokens of a kind that has no price
+        return None
+    at_home = base_url is None or (urlsplit(str(base_url)).hostname or "").endswith(_HOMES)
+    if provider in _PRICED and at_home and (provider, model) not in _said:
+        _said.add((provider, model))
+        _log.warning(
+            "no price is known for the model %r of %s: its requests are logged without a cost",
+            model,
+            provider,
+        )
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _rates(place: tuple[str, str], model: str, _slot: int) -> tuple[Decimal, ...] | None:
+    """Return what a call costs, and a token of each kind; empty where it is not as simple, None where it is unknown.
+
+    genai-prices takes longer over one price than all else that is logged of a call; most prices are a sum.
+    """
+    try:
+        nothing = _ask(place, model, _Tokens(0, 0, 0, 0))
+        each = [
+            (_ask(place, model, _Tokens(*(_PROBE * (i == kind) for i in range(4)))) - nothing) / _PROBE
+            for kind in range(4)
+        ]
+        rates = (nothing, *each)
+    except LookupError:
+        return None
+    except ValueError:  # a kind of token has no price of its own
+        return ()
+    some, many = _Tokens(1000, 300, 200, 500), _Tokens(3 * _PROBE, _PROBE, _PROBE, 2 * _PROBE)
+    simple = all(_linear(rates, tokens) == _ask(place, model, tokens) for tokens in (some, many))
+    return rates if simple else ()
+
+
+def _linear(rates: tuple[Decimal, ...], tokens: _Tokens) -> Decimal:
+    return rates[0] + sum((rate * count for rate, count in zip(rates[1:], tokens, strict=True)), Decimal(0))
+
+
+def _ask(place: tuple[str, str], model: str, tokens: _Tokens) -> Decimal:
+    from genai_prices import Usage, calc_price
+
+    usage = Usage(
+        input_tokens=tokens.plain + tokens.cached + tokens.written,
+        cache_read_tokens=tokens.cached,
+        cache_write_tokens=tokens.written,
+        output_tokens=tokens.output,
+    )
+    where: Any = dict([place])
+    return calc_price(usage, model, **where).total_price

@@ -1,0 +1,143 @@
+"""Templates that mean harm: they reach nothing, they end, and they say why."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from promptlog.errors import TemplateError
+from promptlog.prompts.template import Template
+
+REACHING = [
+    "{{ ''.__class__ }}",
+    "{{ ''['__class__'] }}",
+    "{{ '' | attr('__class__') }}",
+    "{% if ''.__class__.__mro__ %}hidden{% endif %}",
+    "{{ self.__init__.__globals__ }}",
+    "{{ range.__class__ }}",
+    "{{ dict.mro() }}",
+    "{{ items | map(attribute='__class__') | list }}",
+    "{{ items | map('attr', '__class__') | list }}",
+    "{{ items | groupby('__class__') }}",
+    "{{ items | sort(attribute='__class__') }}",
+    "{{ '{0.__class__}'.format(1) }}",
+    "{{ '{a.__class__}'.format_map({'a': 1}) }}",
+    "{{ items.append(1) }}",
+    "{{ thing.secret() }}",
+    "{{ function(1) }}",
+    "{% include '/etc/passwd' %}",
+    "{% import 'os' as os %}",
+    "{% extends 'base' %}",
+]
+
+ENDLESS = [
+    "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+    "{% for a in range(10 ** 9) %}{% endfor %}",
+    "{% for a in [1] recursive %}{{ loop(range(100000)) }}{% endfor %}",
+    "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+    "{% set a = [0] %}{% set b = [0] %}" + "{% set a = [a, a] %}{% set b = [b, b] %}" * 60 + "{{ a == b }}",
+    "{{ 2 ** (10 ** 9) }}",
+]
+
+HUGE = [
+    "{{ 'x' * 10 ** 10 }}",
+    "{{ [0] * 10 ** 10 }}",
+    "{% set s = 'x' * 1000 %}" + "{% set s = s ~ s %}" * 40 + "{{ s }}",
+    "{% set s = 'x' * 1000 %}" + "{% set s = s + s %}" * 40 + "{{ s }}",
+    "{% set s = 'x' * 4000000 %}{% set l = [" + "s, " * 2000 + "] %}{{ l }}",
+    "{% set s = 'x' * 4000000 %}{% macro f() %}" + "{{ s }}" * 2000 + "{% endmacro %}{{ f() }}",
+    "{% macro f() %}{% for i in range(90000) %}" + "x" * 100_000 + "{% endfor %}{% endmacro %}{{ f() }}",
+    "{{ 'x' | center(10 ** 9) }}",
+    "{{ 'x' | indent(10 ** 9) }}",
+    "{{ '%1000000000d' | format(1) }}",
+    "{{ '%1000000000d' % 1 }}",
+    "{{ ('%(a)s' * 10000) % {'a': 'x' * 1000000} }}",
+    "{{ range(100000) | join('x' * 100000) }}",
+    "{{ ('x' * 100000).join(range(100000) | map('string')) }}",
+    "{{ ('x' * 100000).replace('', 'y' * 1000) }}",
+    "{{ 'a' | batch(100000, 'x' * 1000000) | list | string }}",
+    "{{ range(100000) | map('center', 100000) | list }}",
+    "{% set l = {} %}" + "{% set l = {'a': l, 'b': l} %}" * 60 + "{{ l | tojson }}",
+]
+
+
+class Thing:
+    """Somebody's object among the variables."""
+
+    name = "cake"
+
+    def secret(self) -> str:
+        return "deleted everything"
+
+
+def render(text: str, **variables: Any) -> str:
+    """Return what a template of one message comes to."""
+    template = {"type": "chat", "messages": [{"role": "user", "content": text, "template_format": "jinja2"}]}
+    rendered = Template(template, "evil").render(variables)
+    return str(rendered["messages"][0]["content"][0]["text"])
+
+
+@pytest.mark.parametrize("text", REACHING)
+def test_no_attribute_that_it_should_not_reach(text: str) -> None:
+    """What is private, what is no data's own method, and what would read files is refused, in one error of ours."""
+    with pytest.raises(TemplateError, match=r"prompt 'evil', message 0 \(user\): ") as refused:
+        render(text, items=["a"], thing=Thing(), function=print)
+    assert "deleted" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ENDLESS)
+def test_every_template_ends(text: str) -> None:
+    """Loops within loops, recursion and comparisons without an end are cut off."""
+    with pytest.raises(TemplateError, match=r"steps|Range too big|without an end|bits"):
+        render(text)
+
+
+@pytest.mark.parametrize("text", HUGE, ids=range(len(HUGE)))
+def test_no_template_fills_the_memory(text: str) -> None:
+    """What would grow beyond bounds is refused before it does."""
+    with pytest.raises(TemplateError, match=r"letters|steps|takes up to|three digits"):
+        render(text)
+
+
+def test_a_data_object_shows_its_fields() -> None:
+    """Fields of an object that was given may be read, its methods not called."""
+    assert render("{{ thing.name }}", thing=Thing()) == "cake"
+
+
+def test_what_templates_are_for_works() -> None:
+    """Loops, conditions, filters, macros, sets and methods of texts and dicts do their work in the sandbox."""
+    text = (
+        "{% macro item(one) %}- {{ one.name | title }}{{ ', ' ~ one.size if one.size }}{% endmacro %}"
+        "{% for one in cakes if one.name %}{{ loop.index }}/{{ loop.length }}{{ item(one) }}\n{% endfor %}"
+        "{% set total = cakes | sum(attribute='n') %}{{ total }} {{ '%.2f' | format(total) }} {{ 'a,b'.split(',') | join('+') }} "
+        "{% for key, value in {'x': 1}.items() %}{{ key }}={{ value }}{% endfor %} {{ mood | default('calm') }}"
+        "{{ ' and more' if more }} {{ cakes | tojson }} {{ 'x' | indent }} {{ [3, 1] | sort | first }} {{ (1, 2) }}"
+    )
+    cakes = [{"name": "sponge", "size": "small", "n": 1}, {"name": "fruit", "n": 2}]
+    assert render(text, cakes=cakes) == (
+        "1/2- Sponge, small\n2/2- Fruit\n3 3.00 a+b x=1 calm "
+        '[{"n": 1, "name": "sponge", "size": "small"}, {"n": 2, "name": "fruit"}] x 1 (1, 2)'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{a.__class__}", "names no variable"),
+        ("{a[0]}", "names no variable"),
+        ("{0}", "names no variable"),
+        ("{}", "names no variable"),
+        ('{"json": 1}', "names no variable"),
+        ("{a:{b}}", "is no format"),
+        ("{a:>1000000000}", "is no format"),
+        ("{a", "braces that stand for themselves"),
+        ("a}", "braces that stand for themselves"),
+    ],
+)
+def test_an_f_string_takes_names_alone(text: str, said: str) -> None:
+    """Python's own format would reach attributes and make endless widths: such a template is none."""
+    with pytest.raises(TemplateError, match=re.escape(said)):
+        Template({"type": "completion", "content": text}, "evil")
