@@ -72,6 +72,8 @@ class Stream:
         if not getattr(self, "_over", True):
             with suppress(Exception):
                 self._leave()
+                if hasattr(self.chunks, "__next__"):  # what is awaited can only be closed by its event loop
+                    self.chunks.close()
 
 
 def read(stream: Stream) -> Generator[dict[str, Any]]:
