@@ -99,4 +99,5 @@ async def read_later(stream: Stream) -> AsyncGenerator[dict[str, Any]]:
             yield stream.ended()
     finally:
         with suppress(Exception):
-            await stream.chunks.aclose()
+            # Async generators and OpenAI's streams have the one, Anthropic's only the other.
+            await (getattr(stream.chunks, "aclose", None) or stream.chunks.close)()
