@@ -8,6 +8,7 @@ import sys
 
 import promptlog
 from promptlog import PromptLog, errors
+from promptlog.instrument import Instrument
 from promptlog.models.arguments import RequestArguments
 from promptlog.models.build import request_record
 from promptlog.overview import Overview
@@ -27,7 +28,14 @@ def test_public_names() -> None:
 
 def test_every_public_method_is_documented() -> None:
     """Whoever asks for help gets a sentence."""
-    client = PromptLog.__dict__ | Track.__dict__ | Untrack.__dict__ | Overview.__dict__ | Metadata.__dict__
+    client = (
+        PromptLog.__dict__
+        | Instrument.__dict__
+        | Track.__dict__
+        | Untrack.__dict__
+        | Overview.__dict__
+        | Metadata.__dict__
+    )
     for name, member in client.items():
         if not name.startswith("_") and callable(member):
             assert inspect.getdoc(member), name
