@@ -61,7 +61,7 @@ class StorePaths:
 
     @property
     def prompts_stamp(self) -> Path:
-        """An empty file whose time of change rises with each change of prompts: what was read before it is old."""
+        """A file that grows by a byte with each change of prompts: what was read of them before is old then."""
         return self.journal / "prompts"
 
 

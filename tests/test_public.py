@@ -8,6 +8,7 @@ import sys
 
 import promptlog
 from promptlog import PromptLog, errors
+from promptlog.instrument import Instrument
 from promptlog.models.arguments import RequestArguments
 from promptlog.models.build import request_record
 from promptlog.overview import Overview
@@ -27,7 +28,14 @@ def test_public_names() -> None:
 
 def test_every_public_method_is_documented() -> None:
     """Whoever asks for help gets a sentence."""
-    client = PromptLog.__dict__ | Track.__dict__ | Untrack.__dict__ | Overview.__dict__ | Metadata.__dict__
+    client = (
+        PromptLog.__dict__
+        | Instrument.__dict__
+        | Track.__dict__
+        | Untrack.__dict__
+        | Overview.__dict__
+        | Metadata.__dict__
+    )
     for name, member in client.items():
         if not name.startswith("_") and callable(member):
             assert inspect.getdoc(member), name
@@ -63,7 +71,7 @@ def test_a_process_that_only_logs_stays_light() -> None:
         "client = promptlog.PromptLog(pathlib.Path(tempfile.mkdtemp()) / 'a.duckdb')\n"
         "answer = client.log_request(provider='p', model='m', input='i', output='o', request_start_time=1, request_end_time=2)\n"
         "client.track.metadata(answer['id'], {'a': 'b'})\n"
-        "print(sorted({'duckdb', 'jinja2', 'pyarrow', 'pandas', 'polars', 'altair', 'lark', 'rich', 'typer', 'pydantic.main'} & set(sys.modules)))"
+        "print(sorted({'duckdb', 'jinja2', 'pyarrow', 'pandas', 'polars', 'altair', 'lark', 'rich', 'typer', 'opentelemetry', 'openai', 'anthropic', 'genai_prices', 'pydantic.main'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

@@ -81,8 +81,7 @@ def import_otlp(
         open_client(store), files, capture_content=False if no_content else None, inherit=not no_inherit
     )
     if json:
-        said = vars(report) | {"lost_attributes": len(report.lost_attributes)}
-        typer.echo(json_line(said))
+        typer.echo(json_line(vars(report)))
     else:
         typer.echo("\n".join(one_line(line) for line in str(report).splitlines()))
 
