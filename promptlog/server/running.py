@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from promptlog.errors import InvalidInputError
+from promptlog.errors import InvalidInputError, NotLoggedWarning, UnusedVariableWarning
 
 if TYPE_CHECKING:
     import asyncio
@@ -103,6 +104,8 @@ def serve(app: ASGIApp, listening: socket.socket, *, ready: Callable[[], Any] | 
         listening: the socket, which is closed at the end.
         ready: called once requests are taken.
     """
+    warnings.simplefilter("always", NotLoggedWarning)  # each is told to its caller, and here
+    warnings.simplefilter("ignore", UnusedVariableWarning)  # told in the answer
     config = uvicorn.Config(
         app,
         http=PatientProtocol,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,7 +21,7 @@ from tests.server.support import serving
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Message
 
 
 def browser(app: ASGIApp, **headers: str) -> TestClient:
@@ -122,3 +126,77 @@ def test_a_head_that_never_ends_is_cut_off(tmp_path: Path) -> None:
             with pytest.raises(OSError):
                 slow.sendall(b"x: y\r\n" * 2_000_000)
         assert httpx.get(served.url).status_code == 200
+
+
+def test_a_body_that_never_ends_is_given_up(client: PromptLog) -> None:
+    """A client that sends half of what it announced waits for its answer no longer than the server does for the rest."""
+    said: list[Message] = []
+
+    async def never() -> Message:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    async def keep(message: Message) -> None:
+        said.append(message)
+
+    app = make_app(client)
+    app._body_seconds = 0.05  # type: ignore[attr-defined]
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"10")]
+    scope = {
+        "type": "http", "method": "POST", "path": "/log-request", "raw_path": b"/log-request", "query_string": b"",
+        "headers": headers, "scheme": "http", "http_version": "1.1", "server": None, "client": None, "root_path": "",
+    }  # fmt: skip
+    asyncio.run(app(scope, never, keep))  # type: ignore[arg-type]
+    assert said[0]["status"] == 408
+
+
+@pytest.mark.slow
+def test_a_head_that_never_comes_is_given_up(tmp_path: Path) -> None:
+    """Who connects and says nothing, or half a line, is let go."""
+    with serving(tmp_path / "a.duckdb") as served:
+        host, port = served.url.removeprefix("http://").split(":")
+        for begin in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\nGET / HT"):
+            with socket.create_connection((host, int(port)), timeout=60) as slow:
+                slow.sendall(begin)
+                while slow.recv(65_536):  # what it answers, and then the end
+                    pass
+
+
+def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
+    """507, each time, and the server goes on."""
+    (tmp_path / "a.duckdb.journal").write_text("in the way")
+    body = {
+        "provider": "p",
+        "model": "m",
+        "input": "i",
+        "output": "o",
+        "request_start_time": 1,
+        "request_end_time": 2,
+    }
+    with serving(tmp_path / "a.duckdb") as served:
+        for _ in range(2):
+            refused = httpx.post(f"{served.url}/log-request", json=body)
+            assert (refused.status_code, refused.json()["success"]) == (507, False)
+        traces = httpx.post(f"{served.url}/v1/traces", json={"resourceSpans": []})
+        assert traces.status_code in (200, 503)
+        (tmp_path / "a.duckdb.journal").unlink()
+        assert httpx.post(f"{served.url}/log-request", json=body).status_code == 201
+
+
+def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
+    """No traceback; the exit code is a shell's for it."""
+    with serving(tmp_path / "a.duckdb") as served:
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(20) == 130
+        assert served.process.stderr is not None
+        assert served.process.stderr.read().strip() == ""
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """One line, with the way out."""
+    with serving(tmp_path / "a.duckdb") as served:
+        command = [sys.executable, "-m", "promptlog.cli", "serve", "--port", served.url.rpartition(":")[2]]
+        ran = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "give another --port" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
