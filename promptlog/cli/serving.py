@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from typing import Annotated
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from promptlog.cli.options import Store, given_store, pairs
 from promptlog.cli.screen import note
 from promptlog.client import PromptLog
 from promptlog.errors import MissingExtraError
+from promptlog.settings import memory_limit
 
 _PORT = 7575
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where all addresses are ours, one to open
@@ -45,6 +47,14 @@ def serve(
             help="Where a provider of prompts is, such as openai=http://localhost:8000/v1; may be repeated.",
         ),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PROMPTLOG_MEMORY_LIMIT",
+            metavar="SIZE",
+            help="What DuckDB may use, such as 512MB; else 1GB.",
+        ),
+    ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
     store: Store = None,
 ) -> None:
@@ -59,6 +69,9 @@ def serve(
         if (error.name or "").startswith("promptlog"):
             raise
         raise MissingExtraError.of(error.name or "starlette", "serve") from None
+    if memory is not None:
+        os.environ["PROMPTLOG_MEMORY_LIMIT"] = memory
+        memory_limit()
     urls = pairs(provider, "--provider")
     client = PromptLog(given_store(store), providers={name: {"base_url": url} for name, url in urls.items()})
     if token is None and not safety.is_loopback(host):
@@ -70,17 +83,20 @@ def serve(
 
         def ready() -> None:
             note(f"{client.path}{' (read only)' if read_only else ''}, served until Ctrl+C")
-            note(f"  pages        {page}")
-            note(f"  PromptLayer  base_url={address}")
-            note(f"  OTLP         {address}/v1/traces, {address}/v1/logs")
-            if token:
-                note(
-                    "Others can reach it: who connects needs the token, as the API key, or as a bearer token."
-                )
+            _say_where(address, page, others=token is not None)
             if open_browser:
                 typer.launch(page)
 
         running.serve(served, listening, ready=ready)
+
+
+def _say_where(address: str, page: str, *, others: bool) -> None:
+    """Say what is where."""
+    note(f"  pages        {page}")
+    note(f"  PromptLayer  base_url={address}")
+    note(f"  OTLP         {address}/v1/traces, {address}/v1/logs")
+    if others:
+        note("Others can reach it: who connects needs the token, as the API key, or as a bearer token.")
 
 
 def _address(host: str, port: int) -> str:

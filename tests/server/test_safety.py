@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -195,3 +196,15 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert "give another --port" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_the_memory_of_the_database_can_be_set(tmp_path: Path) -> None:
+    """It is DuckDB's own limit; what is no size is refused before anything is served."""
+    command = [sys.executable, "-m", "promptlog.cli", "--store", str(tmp_path / "a.duckdb")]
+    ran = subprocess.run([*command, "serve", "--memory", "lots"], check=False, capture_output=True, text=True)
+    assert (ran.returncode, "such as 512MB" in ran.stderr) == (1, True)
+    asked = subprocess.run(
+        [*command, "sql", "SELECT current_setting('memory_limit') AS m", "--json"],
+        check=True, capture_output=True, text=True, env=os.environ | {"PROMPTLOG_MEMORY_LIMIT": "512MiB"},
+    )  # fmt: skip
+    assert "512.0 MiB" in asked.stdout
