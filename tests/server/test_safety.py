@@ -115,6 +115,13 @@ def test_elsewhere_a_token_is_made_up(tmp_path: Path) -> None:
         page = next(line.split()[-1] for line in served.said if "pages" in line)
         assert httpx.get(served.url).status_code == 401
         assert httpx.get(page, follow_redirects=True).status_code == 200
+        # Programs send it as PromptLayer's SDK sends its key: in the body, or in its header.
+        token = page.partition("token=")[2]
+        assert httpx.post(f"{served.url}/create-group", json={}).status_code == 401
+        assert httpx.post(f"{served.url}/create-group", json={"api_key": token}).status_code == 200
+        assert httpx.get(f"{served.url}/prompt-templates", headers={"X-API-KEY": token}).status_code == 200
+        assert httpx.post(f"{served.url}/v1/traces", json={}).status_code == 401
+        assert httpx.post(f"{served.url}/v1/traces", json={}, headers={"X-Api-Key": token}).status_code == 200
 
 
 def test_a_head_that_never_ends_is_cut_off(tmp_path: Path) -> None:
