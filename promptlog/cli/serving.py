@@ -16,6 +16,7 @@ from promptlog.errors import MissingExtraError
 from promptlog.settings import memory_limit
 
 _PORT = 7575
+_BUSY_TIMEOUT_S = 20.0  # a person waits no longer for a page
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where all addresses are ours, one to open
 
 
@@ -73,7 +74,7 @@ def serve(
         os.environ["PROMPTLOG_MEMORY_LIMIT"] = memory
         memory_limit()
     urls = pairs(provider, "--provider")
-    client = PromptLog(given_store(store), providers={name: {"base_url": url} for name, url in urls.items()})
+    client = _client(store, urls)
     if token is None and not safety.is_loopback(host):
         token = secrets.token_urlsafe(24)
     with running.listen(host, port) as listening:
@@ -88,6 +89,11 @@ def serve(
                 typer.launch(page)
 
         running.serve(served, listening, ready=ready)
+
+
+def _client(store: str | None, urls: dict[str, str]) -> PromptLog:
+    providers = {name: {"base_url": url} for name, url in urls.items()}
+    return PromptLog(given_store(store), busy_timeout=_BUSY_TIMEOUT_S, providers=providers)
 
 
 def _say_where(address: str, page: str, *, others: bool) -> None:

@@ -76,9 +76,15 @@ def of_the_departed(_: Request, __: Exception) -> Response:
     return refusal(400, "the body ended too soon")
 
 
+def of_ours(_: Request, __: Exception) -> Response:
+    """Return a failure that is nobody's but ours; uvicorn prints it whole."""
+    return refusal(500, "the server failed; what it printed says where")
+
+
 HANDLERS: dict[Any, Any] = {
     WrongField: wrong_field,
     HTTPException: of_http,
     ClientDisconnect: of_the_departed,
     PromptLogError: of_promptlog,
+    Exception: of_ours,
 }
