@@ -59,7 +59,7 @@ def serve(
     open_browser: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
     store: Store = None,
 ) -> None:
-    """Serve the store: pages for a browser, PromptLayer's REST for its SDK, OTLP for any language.
+    """Serve pages, PromptLayer's REST and OTLP from one local process.
 
     It listens on this machine alone unless told otherwise. To log from PromptLayer's SDK, give it this address as
     base_url; from OpenTelemetry, set OTEL_EXPORTER_OTLP_ENDPOINT to it.
