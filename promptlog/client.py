@@ -17,7 +17,7 @@ from promptlog.models.encode import encode
 from promptlog.overview import Overview
 from promptlog.prompting import Prompting
 from promptlog.prompts.replay import check_replay
-from promptlog.settings import BUSY_TIMEOUT_S, store_paths
+from promptlog.settings import BUSY_TIMEOUT_S, WRITE_BYTES, store_paths
 from promptlog.track import Track, Untrack
 
 if TYPE_CHECKING:
@@ -180,6 +180,22 @@ class PromptLog(Prompting, Instrument, Overview):
             )
             return False
         return True
+
+    def _append_lines(self, bodies: Iterable[bytes]) -> None:
+        """Append encoded records, a few writes for all of them: what edges have that log by the batch.
+
+        Raises:
+            OSError: the disk refused the last of them.
+        """
+        piece, size = [], 0
+        for body in bodies:
+            piece.append(body)
+            size += len(body)
+            if size >= WRITE_BYTES:
+                self._writer.append_many(piece, sync=self._sync)
+                piece, size = [], 0
+        if piece:
+            self._writer.append_many(piece, sync=self._sync)
 
     def log_many(self, records: Any, *, progress: bool | None = None) -> int:
         """Load many requests straight into the tables, and return how many there are.

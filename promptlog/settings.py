@@ -13,6 +13,7 @@ from promptlog.errors import InvalidInputError, StoreError
 MAX_KEY_CHARS = 1024  # PromptLayer's limit of a metadata key
 MAX_TAG_CHARS = 512  # PromptLayer's limit of a tag
 MAX_LINE_BYTES = 16 * 1024 * 1024  # one call, as JSON
+WRITE_BYTES = 1024 * 1024  # of a batch, what is written at once: others of the process wait for that long
 SEGMENT_BYTES = 64 * 1024 * 1024  # a segment of the journal is left for a new one past this
 SLICE_BYTES = 32 * 1024 * 1024  # the merge applies this much journal in one transaction: well below a second
 BUSY_TIMEOUT_S = 60.0

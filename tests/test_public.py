@@ -63,7 +63,7 @@ def test_a_process_that_only_logs_stays_light() -> None:
         "client = promptlog.PromptLog(pathlib.Path(tempfile.mkdtemp()) / 'a.duckdb')\n"
         "answer = client.log_request(provider='p', model='m', input='i', output='o', request_start_time=1, request_end_time=2)\n"
         "client.track.metadata(answer['id'], {'a': 'b'})\n"
-        "print(sorted({'duckdb', 'jinja2', 'pyarrow', 'pandas', 'polars', 'altair', 'lark', 'rich', 'typer', 'pydantic.main'} & set(sys.modules)))"
+        "print(sorted({'duckdb', 'jinja2', 'pyarrow', 'pandas', 'polars', 'altair', 'lark', 'rich', 'typer', 'opentelemetry', 'openai', 'anthropic', 'genai_prices', 'pydantic.main'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

@@ -60,8 +60,10 @@ def test_the_python_examples_run_one_after_the_other(tmp_path: Path, trace: Path
         "\nfound = client.requests.get(request_id)\n"
         "assert found.metadata == {'plan': 'pro', 'user_id': 'user_8'}, found\n"
         "assert (found.tags, found.scores) == (['production', 'reviewed'], {'quality': 95.0}), found\n"
-        "assert client.requests.count() == 1010\n"
+        "assert client.requests.count() == 1011\n"
         "assert client.requests.filter(meta('user_id') == 'user_123', tag('production')).count() == 1\n"
+        "traced = client.requests.filter(meta('user_id') == 'user_7', col.model == 'gpt-4o').first()\n"
+        "assert traced.metadata == {'plan': 'pro', 'user_id': 'user_7'}, traced\n"
     )
     run_python("\n".join(PYTHON) + check, tmp_path, trace)
 

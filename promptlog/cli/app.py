@@ -10,6 +10,7 @@ from promptlog.cli import (
     analysis,
     asking,
     backfilling,
+    importing,
     logging,
     looking,
     options,
@@ -95,4 +96,4 @@ app.command("run")(running.run)
 app.add_typer(prompting.prompts)
 app.command("merge")(upkeep.merge)
 app.command("compact")(upkeep.compact)
-app.command("import")(upkeep.import_file)
+app.add_typer(importing.app, name="import")

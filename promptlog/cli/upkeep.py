@@ -1,9 +1,6 @@
-"""`merge`, `compact` and `import`."""
+"""`merge` and `compact`."""
 
 from __future__ import annotations
-
-from pathlib import Path  # noqa: TC003 - typer reads annotations as the program runs
-from typing import Annotated
 
 import typer
 
@@ -40,19 +37,6 @@ def compact(store: Store = None, json: Json = False) -> None:
         if entries
         else "Nothing to do: metadata is sorted."
     )
-
-
-def import_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Parquet, CSV or JSON Lines.")],
-    store: Store = None,
-    json: Json = False,
-) -> None:
-    """Load many requests from a Parquet, CSV or JSON Lines file.
-
-    Its columns are the arguments of log_request; metadata is one column of maps or JSON, or columns metadata.<key>.
-    """
-    requests = open_client(store).log_many(file)
-    typer.echo(json_line({"imported": requests}) if json else f"{requests:,} request{_s(requests)} imported")
 
 
 def _s(count: int) -> str:

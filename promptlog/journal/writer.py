@@ -13,6 +13,7 @@ from promptlog.journal.processwide import ProcessWide
 from promptlog.settings import SEGMENT_BYTES, StorePaths
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 #: The version of the records stands in the name, so that an older promptlog leaves a newer one's segments alone.
@@ -49,26 +50,41 @@ class Writer:
         Raises:
             OSError: the line is not written, and no part of it will be read; or it is, and the disk refused the sync.
         """
+        return self.append_many((body,), sync=sync)
+
+    def append_many(self, bodies: Sequence[bytes], *, sync: bool = False) -> int:
+        """Append JSON objects with one write, each a line stamped with its own time, and return the last one's.
+
+        The caller bounds how much that is: others of the process wait meanwhile, and a segment may outgrow its size by
+        as much.
+
+        Raises:
+            OSError: the last of the lines are not written, and no part of them will be read; or the disk refused the
+                sync. Whoever appends them all again must see to it that a line twice is a line once.
+        """
         with self._mutex:
             if self._busy:  # a signal handler, in the middle of the call below
                 if self._spare is None:
                     self._spare = Writer(self._paths, self._clock)
-                return self._spare.append(body, sync=sync)
+                return self._spare.append_many(bodies, sync=sync)
             self._busy = True
             try:
-                return self._append(body, sync=sync)
+                return self._append(bodies, sync=sync)
             finally:
                 self._busy = False
 
-    def _append(self, body: bytes, *, sync: bool) -> int:
-        now = self._clock.next_us()
-        line = b'{"time":%d,%b\n' % (now, body[1:])
+    def _append(self, bodies: Sequence[bytes], *, sync: bool) -> int:
+        lines, now = [], 0
+        for body in bodies:
+            now = self._clock.next_us()
+            lines.append(b'{"time":%d,%b\n' % (now, body[1:]))
+        data = lines[0] if len(lines) == 1 else b"".join(lines)
         fd = self._fd
         if fd is None or self._size >= SEGMENT_BYTES or not os.fstat(fd).st_nlink:
             fd = self._rotate()  # past its size, or somebody deleted the file under us
         try:
-            written = os.write(fd, line)
-            if written != len(line):
+            written = os.write(fd, data)
+            if written != len(data):
                 raise OSError(28, "No space left on device", str(self._folder))  # noqa: TRY301 - one way out
             self._size += written
             if sync:
@@ -76,21 +92,22 @@ class Writer:
                 if not self._folders_synced:  # once a segment: a file whose name is lost is lost
                     self._sync_folders()
         except BaseException:
-            self._take_back(fd, line)
+            self._take_back(fd, data)
             raise
         return now
 
-    def _take_back(self, fd: int, line: bytes) -> None:
+    def _take_back(self, fd: int, data: bytes) -> None:
         """Cut off a torn line: it must never join the next one. Truncating works on a full disk.
 
-        A whole line stays (Ctrl-C came after the write): a merge may have read it already, and what came next in
-        its place would be skipped. Nobody reads beyond the last newline.
+        Whole lines stay (the disk filled up after them, or Ctrl-C came after the write): a merge may have read them
+        already, and what came next in their place would be skipped. Nobody reads beyond the last newline.
         """
         try:
-            if os.fstat(fd).st_size - self._size == len(line):
-                self._size += len(line)
-            else:
-                os.ftruncate(fd, self._size)
+            there = max(0, os.fstat(fd).st_size - self._size)
+            whole = data.rfind(b"\n", 0, there) + 1
+            if whole != there:
+                os.ftruncate(fd, self._size + whole)
+            self._size += whole
         except OSError:
             self._let_go()
 

@@ -51,6 +51,28 @@ def test_a_line_is_one_write(paths: StorePaths, monkeypatch: pytest.MonkeyPatch)
     writer.close()
 
 
+def test_many_lines_are_one_write(paths: StorePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch goes to the kernel in a single write, each line with a time of its own, and single lines go on after it."""
+    writes: list[bytes] = []
+    real = os.write
+
+    def spy(fd: int, data: bytes) -> int:
+        writes.append(data)
+        return real(fd, data)
+
+    monkeypatch.setattr(os, "write", spy)
+    writer = Writer(paths)
+    last = writer.append_many([b'{"a":%d}' % i for i in range(5)])
+    after = writer.append(b'{"a":5}')
+    assert len(writes) == 2
+    lines = [from_json(line) for line in all_lines(paths)]
+    assert [line["a"] for line in lines] == [0, 1, 2, 3, 4, 5]
+    times = [line["time"] for line in lines]
+    assert times == sorted(set(times))
+    assert times[4:] == [last, after]
+    writer.close()
+
+
 def test_times_rise_when_the_clock_steps_back(paths: StorePaths) -> None:
     """Times of one process strictly rise when the system's clock stands still or is set back."""
     readings = iter([5_000_000, 5_000_000, 1_000_000, 1_000_999, 9_000_000, 2_000_000])
@@ -209,6 +231,51 @@ def test_full_disk(tmp_path: Path) -> None:
     assert not paths_of(path).rejected.exists()
 
 
+FULL_BATCH = """
+import json, resource
+from pathlib import Path
+from promptlog.journal.writer import Writer
+from tests.processes.support import paths_of
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+writer = Writer(paths_of(Path(ARGS[0])))
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+kept, number = [], 0
+
+def batch():
+    global number
+    number += 10
+    return [json.dumps({"n": n, "text": "x" * 50}).encode() for n in range(number - 10, number)]
+
+writer.append_many(batch())
+segment, = Path(ARGS[0] + ".journal", "segments").iterdir()
+line = len(segment.read_bytes().splitlines()[0]) + 1
+for room in (0, 1, line - 1, line, line + 1, 3 * line + 5, 9 * line + line // 2):
+    before = segment.stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (before + room, hard))
+    try:
+        writer.append_many(batch())
+    except OSError:
+        pass
+    else:
+        raise AssertionError("there was no room for that")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    data = segment.read_bytes()
+    assert data.endswith(b"\\n"), "a torn line stands there"
+    said = [json.loads(text)["n"] for text in data[before:].splitlines()]
+    assert said == list(range(number - 10, number - 10 + len(said))), said
+    assert room - 2 * line < len(data) - before <= room, (room, len(data) - before)
+    writer.append_many(batch())
+    assert [json.loads(text)["n"] for text in segment.read_bytes()[len(data):].splitlines()] == list(range(number - 10, number))
+assert len(list(segment.parent.iterdir())) == 1
+say("done")
+"""
+
+
+def test_full_disk_under_a_batch(tmp_path: Path) -> None:
+    """Where a disk fills up inside a batch, its whole lines stay (they may have been read), the torn one is cut off, and logging goes on."""
+    assert run(FULL_BATCH, tmp_path / "s.duckdb") == ["done"]
+
+
 SIGNALS = """
 import promptlog.journal.writer as writer
 writer.SEGMENT_BYTES = 2000
@@ -260,6 +327,53 @@ def test_interrupted_after_the_write(paths: StorePaths, monkeypatch: pytest.Monk
     writer.append(b'{"a":3}')
     assert [from_json(line)["a"] for line in all_lines(paths)] == [1, 2, 3]
     writer.close()
+
+
+def test_interrupted_after_the_write_of_a_batch(paths: StorePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C right after the write of a batch leaves all of its lines."""
+    writer = Writer(paths)
+    real = os.write
+
+    def interrupted(fd: int, data: bytes) -> int:
+        real(fd, data)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            writer.append_many([b'{"a":1}', b'{"a":2}'])
+    writer.append_many([b'{"a":3}', b'{"a":4}'])
+    assert [from_json(line)["a"] for line in all_lines(paths)] == [1, 2, 3, 4]
+    writer.close()
+
+
+BATCHES = """
+client = PromptLog(ARGS[0])
+import json
+from promptlog.identifiers import new_request_id
+while True:
+    ids = [new_request_id(1_000_000) for _ in range(40)]
+    client._writer.append_many([
+        json.dumps({
+            "kind": "request", "request_id": id, "start_time": 1_000_000, "end_time": 2_000_000, "status": "SUCCESS",
+            "provider": "p", "model": "m" * 300, "metadata": {"who": "batch", "n": str(n)},
+        }).encode()
+        for n, id in enumerate(ids)
+    ])
+    for id in ids:
+        say(id)
+"""
+
+
+def test_killed_in_the_middle_of_batches(tmp_path: Path) -> None:
+    """Whenever a process that appends batches is killed, each line it acknowledged is there once, and each line is whole."""
+    path = tmp_path / "s.duckdb"
+    ids = []
+    for round_ in range(8):
+        with Child(BATCHES, path) as child:
+            ids += [child.hear() for _ in range(1 + 37 * round_)]
+            ids += child.kill()
+    assert_there_once(path, ids, beside=8 * 40)
 
 
 def test_killed_in_the_middle_of_a_line(tmp_path: Path) -> None:

@@ -1,0 +1,174 @@
+"""`import_otlp`: what was exported as OTLP elsewhere, into a store."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptlog.errors import InvalidInputError, StoreUnwritableError
+from promptlog.otel.encoding import Encoder, captures_content
+from promptlog.otel.otlp import read_stream
+from promptlog.otel.otlp_batch import OtlpBatch
+from promptlog.transfer.progress import progress_bar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from promptlog.client import PromptLog
+
+_IN_MEMORY_BYTES = 32 * 1024 * 1024  # records that wait for the end of the source; more go to a file
+_SHOWN = 5
+
+
+@dataclass
+class OtlpReport:
+    """What an import found and wrote. The same source again finds as much, and changes nothing."""
+
+    spans: int = 0
+    """Spans, all of which are kept."""
+    requests: int = 0
+    """Those of them that are calls to a model."""
+    logs: int = 0
+    """Log records that carry messages or evaluations."""
+    other_logs: int = 0
+    """Log records that carry neither; they are passed over."""
+    repaired: Counter[str] = field(default_factory=Counter)
+    """What was amiss and is repaired, and how often."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """What could not be kept, and how often."""
+    lost_attributes: int = 0
+    """Attributes that could not be kept; each span names its own under `promptlog.dropped_attributes`."""
+    sample: list[str] = field(default_factory=list)
+    """The first few of what could not be kept, with the reason."""
+
+    def __str__(self) -> str:
+        lines = [f"{self.spans:,} spans read, {self.requests:,} of them calls to a model"]
+        if self.logs or self.other_logs:
+            lines.append(f"{self.logs:,} log records of calls read, {self.other_logs:,} others passed over")
+        lines += [f"repaired: {count:,} {what}" for what, count in self.repaired.items()]
+        lines += [f"skipped: {count:,} {what}" for what, count in self.skipped.items()]
+        if self.lost_attributes:
+            lines.append(f"not kept: {self.lost_attributes:,} attributes")
+        if self.sample:
+            lines.append(f"such as {'; '.join(self.sample)}")
+        return "\n".join(lines)
+
+
+def import_otlp(
+    client: PromptLog,
+    source: str | bytes | os.PathLike[str] | OtlpBatch | Iterable[str | os.PathLike[str]],
+    *,
+    capture_content: bool | None = None,
+    inherit: bool = True,
+    progress: bool | None = None,
+) -> OtlpReport:
+    """Write what OTLP holds into a store, as the exporters would have.
+
+    Args:
+        client: the store.
+        source: the path of a file, or several: what the collector's file exporter writes (JSON lines, or protobuf with
+            its sizes), one request of protobuf or JSON, all gzipped or not. Or what `read_otlp` takes or returns: bytes,
+            JSON text, a batch.
+        capture_content: as in `PromptLogSpanExporter`.
+        inherit: likewise.
+        progress: whether to draw a progress bar on stderr; unless told, where that is a terminal.
+
+    Raises:
+        InvalidInputError: a source is empty, cut off or no OTLP. Nothing was written, of the other sources neither.
+        MissingExtraError: it is protobuf, and opentelemetry-proto is not installed.
+        OSError: a file cannot be read.
+        StoreUnwritableError: the disk refused; importing again, with room, completes it.
+    """
+    encoder, report = Encoder(captures_content(capture_content), inherit), OtlpReport()
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as waiting:
+        with _batches(source, progress) as batches:
+            for batch in batches:
+                waiting.writelines(body + b"\n" for body in _bodies(batch, encoder, report))
+        waiting.seek(0)
+        try:
+            client._append_lines(line[:-1] for line in waiting)  # noqa: SLF001 - an edge of the client's own house
+        except OSError as error:
+            raise StoreUnwritableError(
+                f"the journal beside {client.path} cannot be written ({error.strerror or error}); "
+                "with room, import again: what is there already stays as it is"
+            ) from error
+    report.requests = encoder.requests
+    return report
+
+
+def _bodies(batch: OtlpBatch, encoder: Encoder, report: OtlpReport) -> Iterator[bytes]:
+    """Encode a batch, and put into the report what it held."""
+    report.repaired += batch.repaired
+    report.skipped += batch.skipped
+    encoder.lost = batch.lost
+    for span in batch.spans:
+        try:
+            body = encoder.span(span)
+        except InvalidInputError as error:
+            _skip(report, "spans that cannot be written", error)
+            continue
+        report.spans += 1
+        yield body
+    for log in batch.logs:
+        try:
+            found = encoder.log(log)
+        except InvalidInputError as error:
+            _skip(report, "log records that cannot be written", error)
+            continue
+        if found is None:
+            report.other_logs += 1
+        else:
+            report.logs += 1
+            yield found
+    report.lost_attributes += len(encoder.lost)
+    report.sample += encoder.lost[: _SHOWN - len(report.sample)]
+
+
+def _skip(report: OtlpReport, what: str, error: InvalidInputError) -> None:
+    report.skipped[what] += 1
+    if len(report.sample) < _SHOWN:
+        report.sample.append(str(error))
+
+
+@contextmanager
+def _batches(source: object, progress: bool | None) -> Iterator[Iterator[OtlpBatch]]:
+    """Give what a source holds, batch by batch."""
+    if isinstance(source, OtlpBatch):
+        yield iter([source])
+    elif isinstance(source, bytes | bytearray | memoryview):
+        yield read_stream(BytesIO(bytes(source)), "the source")
+    elif isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
+        yield read_stream(BytesIO(source.encode("utf-8", "replace")), "the source")
+    else:
+        paths = _paths(source)
+        total = sum(path.stat().st_size for path in paths)
+        with progress_bar("reading", total, wanted=progress) as advance:
+            yield _read_files(paths, advance)
+
+
+def _paths(source: object) -> list[Path]:
+    if isinstance(source, str | os.PathLike):
+        return [Path(source)]
+    try:
+        return [Path(one) for one in source]  # type: ignore[attr-defined]
+    except TypeError:
+        raise InvalidInputError(
+            f"OTLP is imported from a path, several, bytes or JSON text, got {type(source).__name__}"
+        ) from None
+
+
+def _read_files(paths: list[Path], advance: Callable[[int], None]) -> Iterator[OtlpBatch]:
+    for path in paths:
+        with path.open("rb") as file:
+            told = 0
+            for batch in read_stream(file, repr(str(path))):
+                yield batch
+                here = file.tell()  # below a gzip, of the packed bytes
+                advance(here - told)
+                told = here

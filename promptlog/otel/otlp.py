@@ -1,0 +1,135 @@
+"""`read_otlp`: requests of OTLP, in any of the forms in which they are kept or sent."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from pydantic_core import from_json
+
+from promptlog.errors import InvalidInputError, MissingExtraError
+from promptlog.otel import otlp_json
+from promptlog.otel.otlp_batch import NotOtlpError, OtlpBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+__all__ = ["OtlpBatch", "read_otlp", "read_stream"]
+
+GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_SIZE_BYTES = 4
+
+
+def read_otlp(source: bytes | str) -> OtlpBatch:
+    """Read what OTLP sends: an ExportTraceServiceRequest or ExportLogsServiceRequest.
+
+    Args:
+        source: protobuf, or JSON as bytes or text, where ids may be hex or base64 and one request may stand on each
+            line; gzip is unpacked.
+
+    Returns:
+        spans and log records, and what was repaired or passed over: a span without ids or times is skipped, one that
+        has but one time begins and ends then, one that ends before it starts ends at its start.
+
+    Raises:
+        InvalidInputError: it is empty, truncated or no OTLP; the message says why.
+        MissingExtraError: it is protobuf, and opentelemetry-proto is not installed.
+    """
+    if not isinstance(source, bytes | bytearray | memoryview | str):
+        raise InvalidInputError(f"OTLP is read from bytes or JSON text, got {type(source).__name__}")
+    data = source.encode("utf-8", "replace") if isinstance(source, str) else bytes(source)
+    found = OtlpBatch()
+    for batch in read_stream(BytesIO(data), "the source"):
+        found.spans += batch.spans
+        found.logs += batch.logs
+        found.repaired += batch.repaired
+        found.skipped += batch.skipped
+        found.lost += batch.lost
+    return found
+
+
+def read_stream(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
+    """Read one request after the other from a seekable stream; `name` says in messages what it is.
+
+    Raises:
+        InvalidInputError, MissingExtraError: as in `read_otlp`; what came before was given already.
+    """
+    first = stream.read(2 * _SIZE_BYTES)
+    stream.seek(-len(first), 1)
+    if first.startswith(GZIP):
+        try:
+            yield from read_stream(gzip.GzipFile(fileobj=stream), name)  # type: ignore[arg-type]
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InvalidInputError(f"{name} is no whole gzip file: {error}") from None
+        return
+    if not first:
+        raise InvalidInputError(f"{name} is empty: there is no request of OTLP in it")
+    if first.startswith(_ZSTD) or first[_SIZE_BYTES:].startswith(_ZSTD):
+        raise InvalidInputError(f"{name} is compressed with zstd; unpack it first: zstd -d")
+    if first.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        yield from _read_json(stream, name)
+    else:
+        yield from _read_protobuf(stream, name)
+
+
+def _read_json(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
+    """Read one request a line, else the whole as one."""
+    line, number = stream.readline(), 1
+    try:
+        from_json(_bare(line))
+    except ValueError:
+        line += stream.read()  # written over several lines
+    while line:
+        if bare := _bare(line):
+            where = f"line {number} of {name}" if number > 1 else name
+            try:
+                document = from_json(bare)
+            except ValueError as error:
+                raise InvalidInputError(f"{where} is not JSON, or is cut off: {error}") from None
+            yield _decoded(document, where)
+        line = stream.readline()
+        number += 1
+
+
+def _bare(line: bytes) -> bytes:
+    return line.removeprefix(b"\xef\xbb\xbf").strip()
+
+
+def _decoded(document: object, where: str) -> OtlpBatch:
+    batch = OtlpBatch()
+    try:
+        otlp_json.decode(document, batch)
+    except NotOtlpError as error:
+        raise InvalidInputError(f"{where} is no OTLP: {error}") from None
+    return batch
+
+
+def _read_protobuf(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
+    """Read the whole as one request; or one after the other, each with its size before it, as the collector keeps them."""
+    try:
+        from promptlog.otel import otlp_proto
+    except ImportError:
+        raise MissingExtraError.of("opentelemetry-proto", "otel") from None
+    sized = stream.read(1) == b"\0"  # the first of four bytes of a size below 16 MiB; no request begins so
+    stream.seek(-1, 1)
+    number = 0
+    while data := _next_sized(stream, name) if sized else stream.read():
+        batch, number = OtlpBatch(), number + 1
+        try:
+            otlp_proto.decode(data, batch)
+        except NotOtlpError as error:
+            where = f"request {number} of {name}" if sized else name
+            raise InvalidInputError(f"{where} is no OTLP: {error}") from None
+        yield batch
+
+
+def _next_sized(stream: BinaryIO, name: str) -> bytes:
+    size = int.from_bytes(head := stream.read(_SIZE_BYTES), "big")
+    data = stream.read(size)
+    if len(data) < size or 0 < len(head) < _SIZE_BYTES:
+        raise InvalidInputError(f"{name} is cut off in the middle of a request, or no OTLP")
+    return data
