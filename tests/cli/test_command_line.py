@@ -36,8 +36,8 @@ COMMANDS = (
     "run",
     "merge",
     "compact",
-    "import",
     "prompts",
+    "import",
 )
 
 
