@@ -98,8 +98,8 @@ class Overview:
 
         Args:
             conditions: only the requests of which all hold.
-            every: the width of a bucket of time: a count and a unit (s, m, h, d, w, mo, y), such as "15m", "1d". Else
-                it is chosen so that there are at most about 100.
+            every: the width of a bucket of time: as `by_time` takes it, such as "15m", "1d". Else it is chosen so that there are at
+                most about 100.
             time_zone: whose days, weeks and months they are, such as "Europe/Berlin".
             cost_by: a metadata key, whose values are listed by cost; else pairs of any key and value.
             top: how many rows a table by something has at most.

@@ -65,7 +65,7 @@ def chart(drawing: Drawing) -> alt.Chart:
     import altair as alt
 
     base = alt.Chart(alt.InlineData(values=_values(drawing)))
-    title = alt.TitleParams(drawing.title, subtitle=drawing.note, anchor="start", subtitleColor="#777")
+    title = alt.TitleParams(drawing.title, subtitle=drawing.note, anchor="start", subtitleColor="#888")
     drawn = _lines(base, drawing) if drawing.time is not None else _bars(base, drawing)
     return drawn.properties(title=title)
 
@@ -103,7 +103,7 @@ def _bars(base: alt.Chart, drawing: Drawing) -> alt.Chart:
     colours = alt.Scale(domain=drawing.order, range=_colours(drawing, one=True))
     bars: alt.Chart = base.mark_bar(cornerRadiusEnd=2).encode(
         x=_y(alt.X, drawing),
-        y=alt.Y("label:N", title=drawing.label, sort=drawing.order),
+        y=alt.Y("label:N", title=drawing.label, sort=drawing.order, axis=alt.Axis(titlePadding=12)),
         color=alt.Color("label:N", scale=colours, legend=None),
         tooltip=_tooltips(drawing, label=True),
     )

@@ -60,7 +60,7 @@ def test_the_python_examples_run_one_after_the_other(tmp_path: Path, trace: Path
         "\nfound = client.requests.get(request_id)\n"
         "assert found.metadata == {'plan': 'pro', 'user_id': 'user_8'}, found\n"
         "assert (found.tags, found.scores) == (['production', 'reviewed'], {'quality': 95.0}), found\n"
-        "assert client.requests.count() == 1006\n"
+        "assert client.requests.count() == 1011\n"
         "assert client.requests.filter(meta('user_id') == 'user_123', tag('production')).count() == 1\n"
         "traced = client.requests.filter(meta('user_id') == 'user_7', col.model == 'gpt-4o').first()\n"
         "assert traced.metadata == {'plan': 'pro', 'user_id': 'user_7'}, traced\n"
@@ -91,14 +91,18 @@ def test_ten_lines_are_ten() -> None:
 
 def test_the_shell_examples_run(tmp_path: Path) -> None:
     """Each command works on a fresh store, in the order of the page."""
-    environment = {**os.environ, "PROMPTLOG_PATH": str(tmp_path / "readme.duckdb")}
     assert len(COMMANDS) >= 6
-    for command in COMMANDS:
-        ran = subprocess.run(
-            command.replace("promptlog ", f"{sys.executable} -m promptlog.cli ", 1),
-            shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert ran.returncode == 0, (command, ran.stderr)
+    with Wire() as wire:
+        environment = {
+            **os.environ, "PROMPTLOG_PATH": str(tmp_path / "readme.duckdb"), "OPENAI_BASE_URL": wire.openai(),
+            "OPENAI_API_KEY": "k",
+        }  # fmt: skip
+        for command in COMMANDS:
+            ran = subprocess.run(
+                command.replace("promptlog ", f"{sys.executable} -m promptlog.cli ", 1),
+                shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert ran.returncode == 0, (command, ran.stderr)
 
 
 def test_the_two_commands() -> None:

@@ -189,6 +189,9 @@ def _close(on: Console, path: Path, request: Request, *, made: bool) -> None:
         f"export PROMPTLOG_PATH={shlex.quote(str(path))}",
         f"{me} list --meta user_id={_USER} --show plan",
         f"{me} show {request.request_id[:18]}",
+        f"{me} search 'user_id:{_USER} latency_ms>500'",
+        f"{me} top user_id --by cost",
+        f"{me} stats",
         f"{me} sql \"select value, count(*) from metadata where key = 'plan' group by 1\"",
         f"rm -r {shlex.quote(str(path.parent))}   # when you are done" if made else "",
     ):

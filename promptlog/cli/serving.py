@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from typing import Annotated
 from urllib.parse import urlencode
@@ -12,8 +13,10 @@ from promptlog.cli.options import Store, given_store, pairs
 from promptlog.cli.screen import note
 from promptlog.client import PromptLog
 from promptlog.errors import MissingExtraError
+from promptlog.settings import memory_limit
 
 _PORT = 7575
+_BUSY_TIMEOUT_S = 20.0  # a person waits no longer for a page
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where all addresses are ours, one to open
 
 
@@ -45,10 +48,18 @@ def serve(
             help="Where a provider of prompts is, such as openai=http://localhost:8000/v1; may be repeated.",
         ),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PROMPTLOG_MEMORY_LIMIT",
+            metavar="SIZE",
+            help="What DuckDB may use, such as 512MB; else 1GB.",
+        ),
+    ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
     store: Store = None,
 ) -> None:
-    """Serve the store: pages for a browser, PromptLayer's REST for its SDK, OTLP for any language.
+    """Serve pages, PromptLayer's REST and OTLP from one local process.
 
     It listens on this machine alone unless told otherwise. To log from PromptLayer's SDK, give it this address as
     base_url; from OpenTelemetry, set OTEL_EXPORTER_OTLP_ENDPOINT to it.
@@ -59,8 +70,11 @@ def serve(
         if (error.name or "").startswith("promptlog"):
             raise
         raise MissingExtraError.of(error.name or "starlette", "serve") from None
+    if memory is not None:
+        os.environ["PROMPTLOG_MEMORY_LIMIT"] = memory
+        memory_limit()
     urls = pairs(provider, "--provider")
-    client = PromptLog(given_store(store), providers={name: {"base_url": url} for name, url in urls.items()})
+    client = _client(store, urls)
     if token is None and not safety.is_loopback(host):
         token = secrets.token_urlsafe(24)
     with running.listen(host, port) as listening:
@@ -70,17 +84,25 @@ def serve(
 
         def ready() -> None:
             note(f"{client.path}{' (read only)' if read_only else ''}, served until Ctrl+C")
-            note(f"  pages        {page}")
-            note(f"  PromptLayer  base_url={address}")
-            note(f"  OTLP         {address}/v1/traces, {address}/v1/logs")
-            if token:
-                note(
-                    "Others can reach it: who connects needs the token, as the API key, or as a bearer token."
-                )
+            _say_where(address, page, others=token is not None)
             if open_browser:
                 typer.launch(page)
 
         running.serve(served, listening, ready=ready)
+
+
+def _client(store: str | None, urls: dict[str, str]) -> PromptLog:
+    providers = {name: {"base_url": url} for name, url in urls.items()}
+    return PromptLog(given_store(store), busy_timeout=_BUSY_TIMEOUT_S, providers=providers)
+
+
+def _say_where(address: str, page: str, *, others: bool) -> None:
+    """Say what is where."""
+    note(f"  pages        {page}")
+    note(f"  PromptLayer  base_url={address}")
+    note(f"  OTLP         {address}/v1/traces, {address}/v1/logs")
+    if others:
+        note("Others can reach it: who connects needs the token, as the API key, or as a bearer token.")
 
 
 def _address(host: str, port: int) -> str:

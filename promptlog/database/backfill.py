@@ -16,8 +16,8 @@ from promptlog.database.cells import as_text, is_text
 from promptlog.database.connection import our_errors, transaction
 from promptlog.database.metadata import Changes, compare_metadata, write_changes
 from promptlog.database.schema import BY_VALUE
-from promptlog.database.sources import check_case, names_of, open_source, workbench
-from promptlog.database.text import exactly, literal, quoted
+from promptlog.database.sources import check_case, names_of, open_source, said_of, workbench
+from promptlog.database.text import as_pattern, exactly, literal, quoted
 from promptlog.errors import InvalidInputError
 from promptlog.settings import MAX_KEY_CHARS, MAX_LINE_BYTES
 
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     from promptlog.database.store import Store
 
-CHUNK_ENTRIES = 100_000  # of a transaction
+CHUNK_BYTES = 64_000_000  # of a transaction: of values, and of what an entry costs beside its value
+_ENTRY_BYTES = 640  # so a chunk of short values has about 100,000 entries
+_GROUP_BYTES = 32_000_000  # of staged rows, and of a thread's entries, that wait to be written
+_MOST_WAITING = 100_000  # entries
 _FEW_ROWS = 100_000  # of a source, of which the store is asked only for the requests that match
 _MEMORY = "1GB"
 _SAMPLES = 5
@@ -56,7 +59,7 @@ class Matched:
     matched: int
     sample: list[dict[str, Any]]  # of rows that match no request
     requests: int
-    files: list[Path]
+    chunks: list[Path]
 
 
 def stage_columns(
@@ -99,22 +102,24 @@ def stage_columns(
             matched_by = [
                 _matched_by(connection, target, types[target.column], cast=cast) for target in targets
             ]
-            _write_staged(connection, folder, matched_by, entries)
+            fields = ", ".join(f"{sql} AS on{number}" for number, sql in enumerate(matched_by, 1))
+            _write_staged(connection, folder, f"SELECT {fields}, {entries} AS entries FROM source")
             _check_staged(connection, folder, targets, long=long)
         except (duckdb.OutOfMemoryException, duckdb.IOException):  # the workbench says it
             raise
         except duckdb.Error as error:
-            raise InvalidInputError(f"cannot read the source: {error}") from error
+            raise InvalidInputError(f"cannot read the source: {said_of(error)}") from error
 
 
 def stage_lines(folder: Path, lines: Path, targets: Sequence[Target], *, long: bool) -> None:
     """Stage rows that Python has checked: a JSON line each, of a list `on` and a map `entries`."""
     with workbench(folder, _MEMORY) as connection:
         fields = ", ".join(f'"on"[{number}] AS on{number}' for number in range(1, len(targets) + 1))
-        connection.execute(
-            f"COPY (SELECT {fields}, entries FROM read_json({exactly(lines)}, format = 'newline_delimited', "
-            f"columns = {{'on': 'VARCHAR[]', 'entries': 'MAP(VARCHAR, VARCHAR)'}}, maximum_object_size = {MAX_LINE_BYTES + 1024})) "
-            f"TO {literal(str(folder / _STAGED))} (FORMAT parquet)"
+        _write_staged(
+            connection,
+            folder,
+            f"SELECT {fields}, entries FROM read_json({exactly(lines)}, format = 'newline_delimited', "
+            f"columns = {{'on': 'VARCHAR[]', 'entries': 'MAP(VARCHAR, VARCHAR)'}}, maximum_object_size = {MAX_LINE_BYTES + 1024})",
         )
         _check_staged(connection, folder, targets, long=long)
 
@@ -174,13 +179,21 @@ def _matched_by(connection: duckdb.DuckDBPyConnection, target: Target, kind: str
     return f"{quoted(target.column)}::VARCHAR"
 
 
-def _write_staged(
-    connection: duckdb.DuckDBPyConnection, folder: Path, matched_by: Sequence[str], entries: str
-) -> None:
-    fields = ", ".join(f"{sql} AS on{number}" for number, sql in enumerate(matched_by, 1))
+def _write_staged(connection: duckdb.DuckDBPyConnection, folder: Path, rows: str) -> None:
+    """Write rows in their order, each with the number of its entries and their weight in a chunk, in groups of bounded bytes.
+
+    DuckDB bounds a group by bytes only where it need not keep the order of rows; of one thread it keeps it all the same,
+    and is as fast here.
+    """
+    connection.execute("SET threads = 1")
+    connection.execute("SET preserve_insertion_order = false")
+    weight = f"coalesce(list_sum(list_transform(map_values(entries), lambda v: strlen(v) + {_ENTRY_BYTES})), 0)::BIGINT"
     connection.execute(
-        f"COPY (SELECT {fields}, {entries} AS entries FROM source) TO {literal(str(folder / _STAGED))} (FORMAT parquet)"
+        f"COPY (SELECT *, cardinality(entries)::BIGINT AS count, {weight} AS weight FROM ({rows})) TO {literal(str(folder / _STAGED))} "
+        f"(FORMAT parquet, ROW_GROUP_SIZE_BYTES {_GROUP_BYTES})"
     )
+    connection.execute("RESET threads")
+    connection.execute("RESET preserve_insertion_order")
 
 
 def _check_staged(
@@ -212,7 +225,7 @@ def _check_staged(
     on = ", ".join(f"on{number}" for number in range(1, len(targets) + 1))
     # Two spellings of an id, or of a number, are one target.
     alike = "".join(
-        f", on{number}{_CASTS[target.kind]}::VARCHAR AS on{number}"
+        f", on{number}{_CASTS[target.kind]} AS on{number}"
         for number, target in enumerate(targets, 1)
         if target.kind in _CASTS
     )
@@ -224,17 +237,22 @@ def _check_staged(
         doubled = (
             f"(FROM judged SEMI JOIN (SELECT {on} FROM judged GROUP BY ALL HAVING count(*) > 1) USING ({on}))"
         )
-    ambiguous = connection.execute(
-        f"SELECT {on}, e.key, arg_min(e.value, row), arg_max(e.value, row), min(row), max(row) "
+    # Hashes of the values and not the values themselves, which need not fit into memory.
+    two = connection.execute(
+        f"SELECT e.key, arg_min(row, hash(e.value)), arg_max(row, hash(e.value)) "
         f"FROM (SELECT {on}, unnest(map_entries(entries)) AS e, file_row_number AS row FROM {doubled}) "
         f"WHERE {' AND '.join(f'on{number} IS NOT NULL' for number in range(1, len(targets) + 1))} "
-        f"GROUP BY {on}, e.key HAVING min(e.value) <> max(e.value) LIMIT 1"
+        f"GROUP BY {on}, e.key HAVING min(hash(e.value)) <> max(hash(e.value)) LIMIT 1"
     ).fetchone()
-    if ambiguous:
-        *values, key, one, other, first, last = ambiguous
+    if two:
+        key, *rows = two
+        (first, *values, one), (last, *_, other) = connection.execute(
+            f"SELECT file_row_number, {on.replace(',', '::VARCHAR,')}::VARCHAR, entries[?][:60] FROM judged WHERE file_row_number IN (?, ?) ORDER BY 1",
+            [key, *rows],
+        ).fetchall()
         which = ", ".join(f"{target.column} {value!r}" for target, value in zip(targets, values, strict=True))
         raise InvalidInputError(
-            f"rows {first} and {last} both give {key!r} to {which}: {one[:60]!r} and {other[:60]!r}; keep one of them"
+            f"rows {first} and {last} both give {key!r} to {which}: {one!r} and {other!r}; keep one of them"
         )
 
 
@@ -289,7 +307,7 @@ def export_targets(connection: duckdb.DuckDBPyConnection, folder: Path, targets:
 
 
 def match(folder: Path, targets: Sequence[Target]) -> Matched:
-    """Join the staged source with the requests, and leave what is to be written in files, in the order of ids."""
+    """Join the staged source with the requests, and leave what is to be written in a folder for each chunk, in the order of ids."""
     same = " AND ".join(
         f"s.on{number}{_CASTS.get(target.kind, '')} = t.by{number}"
         for number, target in enumerate(targets, 1)
@@ -299,38 +317,52 @@ def match(folder: Path, targets: Sequence[Target]) -> Matched:
             connection.execute(
                 f"CREATE VIEW {name} AS FROM read_parquet({exactly(folder / file)}, file_row_number = true)"
             )
+        # Values stay where they are until it is known which chunk they go to: sorting them takes their size in memory.
+        # All that a request is given is in one chunk, so that a repetition is seen as one.
+        connection.execute(
+            f"CREATE TABLE places AS SELECT request_id, row, weight, "
+            f"((sum(weight) OVER (ORDER BY request_id)) // {CHUNK_BYTES})::INTEGER AS chunk "
+            f"FROM (SELECT t.request_id, s.file_row_number AS row, s.weight FROM staged s JOIN targets t ON {same})"
+        )
         counts = connection.execute(
-            f"SELECT (SELECT count(*) FROM staged), (SELECT count(*) FROM staged s SEMI JOIN targets t ON {same}), "
-            f"(SELECT count(*) FROM targets t SEMI JOIN staged s ON {same})"
+            "SELECT (SELECT count(*) FROM staged), count(DISTINCT row), count(DISTINCT request_id) FROM places"
         ).fetchone()
         rows, matched, requests = counts or (0, 0, 0)
         fields = ", ".join(f"on{number}" for number in range(1, len(targets) + 1))
         sample = (
             connection.execute(
-                f"SELECT {fields} FROM staged s ANTI JOIN targets t ON {same} ORDER BY file_row_number LIMIT {_SAMPLES}"
+                f"SELECT {fields} FROM staged s ANTI JOIN places p ON p.row = s.file_row_number "
+                f"ORDER BY file_row_number LIMIT {_SAMPLES}"
             ).fetchall()
             if matched < rows
             else []
         )
-        chunks = folder / "chunks"
-        chunks.mkdir()
-        connection.execute(
-            f"COPY (SELECT request_id, e.key AS key, e.value AS value "
-            f"FROM (SELECT t.request_id, unnest(map_entries(s.entries)) AS e FROM staged s JOIN targets t ON {same}) "
-            f"ORDER BY request_id, key) TO {literal(str(chunks))} (FORMAT parquet, COMPRESSION uncompressed, "
-            f"ROW_GROUP_SIZE {CHUNK_ENTRIES}, ROW_GROUPS_PER_FILE 1, OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'chunk-{{i}}')"
-        )
+        chunks = _write_chunks(connection, folder / "chunks")
     names = [target.column for target in targets]
-    return Matched(
-        rows, matched, [dict(zip(names, row, strict=True)) for row in sample], requests,
-        sorted(chunks.iterdir(), key=lambda path: int(path.stem.removeprefix("chunk-"))),
-    )  # fmt: skip
+    return Matched(rows, matched, [dict(zip(names, row, strict=True)) for row in sample], requests, chunks)
 
 
-def apply_chunk(store: Store, file: Path, now_us: int, *, overwrite: bool, dry_run: bool) -> Changes:
-    """Apply a file of what matches in one transaction; with `dry_run` only count what that would change."""
+def _write_chunks(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[Path]:
+    """Write the entries of each chunk to a folder of its own, in one pass over what is staged."""
+    widest = connection.execute(
+        "SELECT max(weight / count) FROM (SELECT sum(weight) AS weight, sum(count) AS count FROM staged "
+        "GROUP BY file_row_number // 2048) WHERE count > 0"
+    ).fetchone()
+    waiting = min(_MOST_WAITING, int(_GROUP_BYTES / ((widest and widest[0]) or _ENTRY_BYTES)) + 1)
+    connection.execute(f"SET partitioned_write_flush_threshold = {waiting}")
+    connection.execute(
+        f"COPY (SELECT request_id, e.key AS key, e.value AS value, chunk "
+        f"FROM (SELECT p.request_id, p.chunk, unnest(map_entries(s.entries)) AS e "
+        f"FROM staged s JOIN places p ON p.row = s.file_row_number)) TO {literal(str(folder))} "
+        f"(FORMAT parquet, COMPRESSION uncompressed, PARTITION_BY (chunk))"
+    )
+    return sorted(folder.iterdir(), key=lambda path: int(path.name.removeprefix("chunk=")))
+
+
+def apply_chunk(store: Store, chunk: Path, now_us: int, *, overwrite: bool, dry_run: bool) -> Changes:
+    """Apply a folder of what matches in one transaction; with `dry_run` only count what that would change."""
     with store.lease("backfilling") as connection, our_errors(store.paths):
-        writes = f"SELECT request_id, key, value, {now_us}::BIGINT AS time FROM read_parquet({exactly(file)})"
+        writes = f"SELECT request_id, key, value, {now_us}::BIGINT AS time FROM read_parquet({literal(as_pattern(chunk) + '/*.parquet')}, hive_partitioning = false)"
         row = connection.execute("SELECT count(*) FROM removals").fetchone()
         if row and row[0]:
             writes = not_removed(writes, "key", "metadata")

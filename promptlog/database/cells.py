@@ -17,7 +17,7 @@ _WHOLE = {
     "UBIGINT",
     "UHUGEINT",
 }
-_MOST_WHOLE = 10**15  # what a double holds to the last digit is written as a whole number
+MOST_WHOLE = 10**15  # what a double holds to the last digit is written as a whole number
 
 
 def is_text(kind: str) -> bool:
@@ -39,7 +39,7 @@ def as_text(column: str, kind: str) -> str | None:
         return f"{column}::VARCHAR"
     if kind in ("DOUBLE", "FLOAT"):
         return (
-            f"CASE WHEN isnan({column}) THEN NULL WHEN {column} = trunc({column}) AND abs({column}) < {_MOST_WHOLE} "
+            f"CASE WHEN isnan({column}) THEN NULL WHEN {column} = trunc({column}) AND abs({column}) < {MOST_WHOLE} "
             f"THEN TRY_CAST({column} AS BIGINT)::VARCHAR ELSE {column}::VARCHAR END"
         )
     if kind.startswith("DECIMAL"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 #: What looks like a number is still text ("007" is a user's id), and nothing of the form is guessed.
 _CSV = f"header = true, quote = '\"', escape = '\"', parallel = false, max_line_size = {2 * MAX_LINE_BYTES})"
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
+_WRONG_ROW = re.compile(
+    r"CSV Error on Line: (\d+).*Expected Number of Columns: (\d+) Found: (\d+)", re.DOTALL
+)
+_FILE = re.compile(r"^  file = (.*)$", re.MULTILINE)
 _READERS = {
     "parquet": "read_parquet({})",
     "csv": "read_csv({}, all_varchar = true, delim = ',', " + _CSV,
@@ -70,15 +75,44 @@ def open_source(connection: duckdb.DuckDBPyConnection, source: Any, kind: str) -
             if kind in ("csv", "tsv"):
                 for path in source:
                     _refuse_open_quote(path, kind)
-            parts = " UNION ALL BY NAME ".join(
-                f"FROM {_READERS[kind].format(exactly(path))}" for path in source
-            )
-            connection.execute(f"CREATE VIEW source AS {parts}")
+            reader = _READERS[kind].format(exactly(*source))
+            if kind in _DELIMITERS and (names := _common_header(source, kind)):
+                # Not guessed: after a row that is too short DuckDB would take the next one for the header.
+                columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+                reader = reader.replace("all_varchar = true", f"auto_detect = false, columns = {{{columns}}}")
+            connection.execute(f"CREATE VIEW source AS FROM {reader}")
         described = connection.execute("DESCRIBE source").fetchall()
     except duckdb.Error as error:
         what = "the frame" if kind == "frame" else ", ".join(map(str, source))
-        raise InvalidInputError(f"cannot read {what}: {error}") from error
+        raise InvalidInputError(f"cannot read {what}: {said_of(error)}") from error
     return {row[0]: str(row[1]) for row in described}
+
+
+def said_of(error: duckdb.Error) -> str:
+    """Return what DuckDB says of a source, of a wrong row of CSV in our words: its own are a wall of settings."""
+    text = str(error)
+    found = _WRONG_ROW.search(text)
+    file = _FILE.search(text)
+    if found is None:
+        return text.split("\n\n", maxsplit=1)[0].splitlines()[0] if "CSV" in text else text
+    line, expected, cells = found.groups()
+    return (
+        f"{file[1] if file else 'the file'}, line {line} has {cells} cells and the header {expected}: give each row as many, and "
+        f"put quotes around a cell in which the delimiter stands"
+    )
+
+
+def _common_header(paths: Sequence[Path], kind: str) -> list[str] | None:
+    """Return the header that all files share; None where they differ, or where DuckDB has to name a column."""
+    headers = []
+    for path in paths:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            headers.append(next(csv.reader(file, delimiter=_DELIMITERS[kind]), []))
+        if not headers[-1]:
+            raise InvalidInputError(f"{path} has no header: its first line names the columns")
+    first = headers[0]
+    alike = all(header == first for header in headers)
+    return first if alike and all(first) and len({name.lower() for name in first}) == len(first) else None
 
 
 def _refuse_open_quote(path: Path, kind: str) -> None:

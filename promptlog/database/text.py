@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 
-def exactly(path: object) -> str:
-    """The arguments that make a reader of DuckDB's read this one file and nothing of its name.
+def exactly(*paths: object) -> str:
+    """The arguments that make a reader of DuckDB's read these files, in their order, and nothing of their names.
 
     Letters would stand for others (`*`, `?`, `[`), and a folder called `model=x` would become a column `model`.
     """
-    return f"{literal(as_pattern(path))}, hive_partitioning = false"
+    patterns = ", ".join(literal(as_pattern(path)) for path in paths)
+    return f"[{patterns}], hive_partitioning = false" + (", union_by_name = true" if len(paths) > 1 else "")
 
 
 def as_pattern(path: object) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-import re
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from promptlog.errors import ConditionAsBoolError, InvalidInputError
@@ -26,23 +24,16 @@ from promptlog.expressions.aggregates import (
     Sign,
     TagKey,
     TimeKey,
-    Unit,
     leaves,
     narrowed,
 )
 from promptlog.expressions.nodes import ColumnOperand, Condition, MetaOperand, Operand, Operator, Value
+from promptlog.expressions.widths import width_of, zone_named
 from promptlog.identifiers import plain_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_EVERY = re.compile(r"(\d{1,6})(mo|[smhdwqy])")
-_UNITS: dict[str, tuple[int, Unit]] = {
-    "s": (1, "s"), "m": (60, "s"), "h": (3600, "s"), "d": (1, "d"), "w": (7, "d"), "mo": (1, "mo"), "q": (3, "mo"),
-    "y": (12, "mo"),
-}  # fmt: skip
-_HOUR, _DAY = 3600, 86_400
-_MOST_MONTHS = 1200
+    from datetime import timedelta
 
 
 class Aggregation:
@@ -266,7 +257,7 @@ def by_time(
     Raises:
         InvalidInputError: no such span or zone, or `on` is no moment.
     """
-    number, unit = _every(every)
+    number, unit = width_of(every)
     operand: Operand = ColumnOperand("start_time")
     shown = repr(every)
     if on is not None:
@@ -278,41 +269,9 @@ def by_time(
         shown += f", on={on!r}"
     shown += f", time_zone={time_zone!r}" if time_zone != "UTC" else ""
     shown += "" if fill else ", fill=False"
-    return NamedKey(TimeKey(number, unit, operand, _zone(time_zone), bool(fill)), f"by_time({shown})", "time")
-
-
-def _every(given: object) -> tuple[int, Unit]:
-    if isinstance(given, timedelta):
-        seconds = int(given.total_seconds())
-        number, unit = (seconds // _DAY, "d") if seconds % _DAY == 0 else (seconds, "s")
-        whole = given == timedelta(seconds=seconds)
-    else:
-        found = _EVERY.fullmatch(given) if isinstance(given, str) else None
-        whole = found is not None
-        times, unit = _UNITS[found[2]] if found else (0, "s")
-        number = int(found[1]) * times if found else 0
-    divides = unit != "s" or (
-        number and (_HOUR % number == 0 or (number % _HOUR == 0 and _DAY % number == 0))
+    return NamedKey(
+        TimeKey(number, unit, operand, zone_named(time_zone), bool(fill)), f"by_time({shown})", "time"
     )
-    if not whole or not number or not divides or (unit == "mo" and number > _MOST_MONTHS):
-        raise InvalidInputError(
-            f"{given!r} is no span that by_time knows: '15m', '1h', '1d', '1w', '1mo', '1q' or '1y'; minutes must divide "
-            f"an hour and hours a day"
-        )
-    return number, unit  # type: ignore[return-value]
-
-
-def _zone(name: object) -> str:
-    from zoneinfo import ZoneInfo, available_timezones
-
-    try:
-        return ZoneInfo(name).key  # type: ignore[arg-type]
-    except (KeyError, ValueError, TypeError, OSError):
-        import difflib
-
-        near = difflib.get_close_matches(str(name), available_timezones(), n=3)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "it is like 'Europe/Berlin'"
-        raise InvalidInputError(f"no time zone is called {name!r}; {hint}") from None
 
 
 def name_of(operand: Operand) -> str:

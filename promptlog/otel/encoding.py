@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptlog.errors import InvalidInputError, RecordTooLargeError
+from promptlog.errors import RecordTooLargeError
 from promptlog.models.encode import encode
 from promptlog.otel.mapping import log_record, span_record
 from promptlog.otel.values import mended, mended_log, without_largest
@@ -48,7 +48,7 @@ class Encoder:
         """
         try:
             return self._span(span)
-        except InvalidInputError:
+        except Exception:  # whatever is odd about it, a name that is no text too
             span = mended(span)
         while True:
             try:
@@ -70,13 +70,13 @@ class Encoder:
         Raises:
             InvalidInputError: it cannot be written.
         """
-        record = log_record(log, capture_content=self.capture_content)
-        if record is None:
-            return None
         try:
-            return encode(record)
+            return self._log(log)
         except RecordTooLargeError:
             raise
-        except InvalidInputError:
-            record = log_record(mended_log(log), capture_content=self.capture_content)
-            return None if record is None else encode(record)
+        except Exception:
+            return self._log(mended_log(log))
+
+    def _log(self, log: LogData) -> bytes | None:
+        record = log_record(log, capture_content=self.capture_content)
+        return None if record is None else encode(record)

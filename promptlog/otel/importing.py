@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from promptlog.client import PromptLog
 
 _IN_MEMORY_BYTES = 32 * 1024 * 1024  # records that wait for the end of the source; more go to a file
+_SHOWN = 5
 
 
 @dataclass
@@ -41,8 +42,10 @@ class OtlpReport:
     """What was amiss and is repaired, and how often."""
     skipped: Counter[str] = field(default_factory=Counter)
     """What could not be kept, and how often."""
-    lost_attributes: list[str] = field(default_factory=list)
-    """Attributes that could not be kept, each with the reason; its span names it too."""
+    lost_attributes: int = 0
+    """Attributes that could not be kept; each span names its own under `promptlog.dropped_attributes`."""
+    sample: list[str] = field(default_factory=list)
+    """The first few of what could not be kept, with the reason."""
 
     def __str__(self) -> str:
         lines = [f"{self.spans:,} spans read, {self.requests:,} of them calls to a model"]
@@ -51,9 +54,9 @@ class OtlpReport:
         lines += [f"repaired: {count:,} {what}" for what, count in self.repaired.items()]
         lines += [f"skipped: {count:,} {what}" for what, count in self.skipped.items()]
         if self.lost_attributes:
-            lines.append(
-                f"not kept: {len(self.lost_attributes):,} attributes, such as {self.lost_attributes[0]}"
-            )
+            lines.append(f"not kept: {self.lost_attributes:,} attributes")
+        if self.sample:
+            lines.append(f"such as {'; '.join(self.sample)}")
         return "\n".join(lines)
 
 
@@ -86,11 +89,7 @@ def import_otlp(
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as waiting:
         with _batches(source, progress) as batches:
             for batch in batches:
-                report.repaired += batch.repaired
-                report.skipped += batch.skipped
-                encoder.lost += batch.lost
-                for body in _bodies(batch, encoder, report):
-                    waiting.write(body + b"\n")
+                waiting.writelines(body + b"\n" for body in _bodies(batch, encoder, report))
         waiting.seek(0)
         try:
             client._append_lines(line[:-1] for line in waiting)  # noqa: SLF001 - an edge of the client's own house
@@ -99,16 +98,20 @@ def import_otlp(
                 f"the journal beside {client.path} cannot be written ({error.strerror or error}); "
                 "with room, import again: what is there already stays as it is"
             ) from error
-    report.requests, report.lost_attributes = encoder.requests, encoder.lost
+    report.requests = encoder.requests
     return report
 
 
 def _bodies(batch: OtlpBatch, encoder: Encoder, report: OtlpReport) -> Iterator[bytes]:
+    """Encode a batch, and put into the report what it held."""
+    report.repaired += batch.repaired
+    report.skipped += batch.skipped
+    encoder.lost = batch.lost
     for span in batch.spans:
         try:
             body = encoder.span(span)
         except InvalidInputError as error:
-            report.skipped[f"spans that cannot be written, such as {span.name!r}: {error}"] += 1
+            _skip(report, "spans that cannot be written", error)
             continue
         report.spans += 1
         yield body
@@ -116,13 +119,21 @@ def _bodies(batch: OtlpBatch, encoder: Encoder, report: OtlpReport) -> Iterator[
         try:
             found = encoder.log(log)
         except InvalidInputError as error:
-            report.skipped[f"log records that cannot be written: {error}"] += 1
+            _skip(report, "log records that cannot be written", error)
             continue
         if found is None:
             report.other_logs += 1
         else:
             report.logs += 1
             yield found
+    report.lost_attributes += len(encoder.lost)
+    report.sample += encoder.lost[: _SHOWN - len(report.sample)]
+
+
+def _skip(report: OtlpReport, what: str, error: InvalidInputError) -> None:
+    report.skipped[what] += 1
+    if len(report.sample) < _SHOWN:
+        report.sample.append(str(error))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from promptlog.otel import events as gen_ai_events
 from promptlog.otel.content import add_content
 from promptlog.otel.logs import log_record
 from promptlog.otel.names import WITHIN_CALL, api_type_of, operation_of, provider_of
-from promptlog.otel.sorting import Sorted, is_content_name
+from promptlog.otel.sorting import Sorted, is_content_name, says_something
 from promptlog.otel.strings import DROPPED, as_text
 from promptlog.otel.usage import cost_of, from_langfuse, settle
 
@@ -125,9 +125,9 @@ def _add_identity(
     inherit: bool,
 ) -> None:
     """Add metadata, tags and the prompt: what the resource says yields to the span and, with inheritance, to those around."""
-    if resource:
+    if says_something(resource):
         general = Sorted(resource, call=False, capture_content=True)
-        if general.fields and (metadata := general.take_metadata()):
+        if metadata := general.take_metadata():
             if inherit:
                 record["source_time"] = max(record["source_time"] - _BEFORE_SPANS_US, 0)
                 own = metadata
@@ -139,8 +139,8 @@ def _add_identity(
         record["metadata"] = own
     if tags:
         record["tags"] = tags
-    prompt = found.take_group("prompt.")
-    if variables := found.take_group("variables."):
+    prompt = found.take_group("prompt")
+    if variables := found.take_group("variables"):
         prompt["variables"] = variables
     if prompt:
         record["prompt"] = prompt
@@ -162,8 +162,8 @@ def _add_call(
         record["provider"] = provider = provider_of(provider, attributes)
     record["api_type"] = found.take("api_type") or api_type_of(operation, provider, attributes)
     found.take("operation")
-    parameters = found.take_group("parameters.")
-    model, answering = found.take("model"), found.fields.pop("answering_model", None)
+    parameters = found.take_group("parameters")
+    model, answering = found.take("model"), found.groups[""].pop("answering_model", None)
     asked = parameters.pop("model", None)  # OpenInference's invocation parameters
     if model is None and isinstance(asked, str):
         model = asked
@@ -177,9 +177,17 @@ def _add_call(
     if response_id := found.take("response_id"):
         kept["response_id"] = response_id
     _add_usage(record, found)
-    told = add_content(
-        record, kept, span.events, found, parameters, operation, capture_content=capture_content
-    )
+    try:
+        told = add_content(
+            record, kept, span.events, found, parameters, operation, capture_content=capture_content
+        )
+    except (
+        Exception
+    ) as error:  # messages come in any shape: what cannot be read stays as it came, and the call is kept
+        told = None
+        for side in ("input", "output"):
+            record.pop(side, None)
+        found.give_back_content(error)
     finish = found.take("finish_reason") or told
     openai = provider in {"openai", "openai.azure"}
     if finish:
@@ -202,9 +210,10 @@ def _add_usage(record: dict[str, Any], found: Sorted) -> None:
     if usage is not None:
         counts = {**from_langfuse(usage), **counts}
     record.update(settle(counts))
-    total = found.fields.get("total_tokens")
+    alone = found.groups[""]
+    total = alone.get("total_tokens")
     if total is not None and total[2] == record.get("input_tokens", 0) + record.get("output_tokens", 0):
-        del found.fields["total_tokens"]  # it says nothing new
+        del alone["total_tokens"]  # it says nothing new
     cost, costs = found.take("cost_usd"), found.take("costs")
     if cost is None and costs is not None:
         cost = cost_of(costs)

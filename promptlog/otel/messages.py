@@ -6,13 +6,17 @@ GenAI messages (`parts`), OpenAI's chat messages and response items, Anthropic's
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptlog.otel.strings import as_text, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Message = dict[str, Any]
 
 _TEXTS = {"text", "input_text", "output_text", "refusal"}
+_ODD_ROLES = {"", "model", "tool"}
 _MEDIA = {"blob", "uri", "file"}
 
 
@@ -38,7 +42,11 @@ def messages(given: Any, role: str) -> list[Message]:
             return [_text_message(role, as_text(given))] if given else []
         found: list[Message] = []
         for item in given:
-            found += _read(item, role)
+            plain = _plain_text(item)
+            if plain is None:
+                found += _read(item, role)
+            else:
+                found.append(plain)
         return found
     return [] if given is None or given == "" else [_text_message(role, as_text(given))]
 
@@ -82,16 +90,38 @@ def _inside(given: dict[str, Any]) -> Any:
 
 
 def _is_message(item: dict[str, Any]) -> bool:
-    return "role" in item or "parts" in item or item.get("type") in _ITEMS
+    return "role" in item or "parts" in item or _reader(item) is not None
+
+
+def _reader(item: dict[str, Any]) -> Callable[[dict[str, Any]], list[Message]] | None:
+    kind = item.get("type")
+    return _ITEMS.get(kind) if isinstance(kind, str) else None
 
 
 def _text_message(role: str, text: str) -> Message:
     return {"role": role, "content": [{"type": "text", "text": text}]}
 
 
+def _plain_text(item: dict[str, Any]) -> Message | None:
+    """Return a message that is nothing but text, which most are; None of any other."""
+    role = item.get("role")
+    if type(role) is not str or role in _ODD_ROLES or len(item) - ("finish_reason" in item) != 2:  # noqa: PLR2004 - a role and a text
+        return None
+    text = item.get("content")
+    if text is None:
+        parts = item.get("parts")
+        if type(parts) is not list or len(parts) != 1 or type(parts[0]) is not dict:
+            return None
+        part = parts[0]
+        if len(part) != 2 or part.get("type") != "text":  # noqa: PLR2004 - a type and a text
+            return None
+        text = part.get("content")
+    return {"role": role, "content": [{"type": "text", "text": text}]} if type(text) is str and text else None
+
+
 def _read(item: dict[str, Any], role: str) -> list[Message]:
     """Return one message; what tools answered stands in messages of its own."""
-    reader = _ITEMS.get(item.get("type", ""))
+    reader = _reader(item)
     if reader is not None and "role" not in item:
         return reader(item)
     given_role = item.get("role")
@@ -144,6 +174,8 @@ def _blocks(given: Any, message: Message) -> list[Any]:
 
 def _block(part: dict[str, Any], message: Message) -> Any:
     kind = part.get("type")
+    if kind is not None and not isinstance(kind, str):
+        return {"type": "text", "text": as_text(part)}
     if kind in _TEXTS or (kind is None and "text" in part):
         return {
             "type": "text",

@@ -32,7 +32,7 @@ def decode(document: Any, into: OtlpBatch) -> None:
             decode(one, into)
         return
     if not isinstance(document, dict):
-        raise NotOtlpError(f"it is JSON, but a {type(document).__name__} where OTLP has an object")
+        raise NotOtlpError(f"it is JSON of type {type(document).__name__} where OTLP has an object")
     known = False
     for name, read in (("resourceSpans", _read_spans), ("resourceLogs", _read_logs)):
         if _get(document, name) is not None:
@@ -185,7 +185,7 @@ def _id(given: dict[str, Any], name: str, digits: int) -> str:
 
 def _attributes(given: dict[str, Any], lost: list[str]) -> dict[str, Any]:
     pairs = {_text(pair, "key"): _value(_object(pair, "value")) for pair in _objects(given, "attributes")}
-    return plain_attributes(pairs, lost)
+    return plain_attributes(pairs, lost, _int(given, "droppedAttributesCount"))
 
 
 def _value(given: dict[str, Any]) -> Any:

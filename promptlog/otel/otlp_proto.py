@@ -83,7 +83,7 @@ def _read_spans(request: ExportTraceServiceRequest, into: OtlpBatch) -> None:
                     kind=_KINDS[span.kind] if 0 <= span.kind < len(_KINDS) else "INTERNAL",
                     status=_STATUS[span.status.code] if 0 <= span.status.code < len(_STATUS) else "UNSET",
                     status_message=span.status.message,
-                    attributes=_attributes(span.attributes, into.lost),
+                    attributes=_attributes(span.attributes, into.lost, span.dropped_attributes_count),
                     events=_events(span, into.lost),
                     links=_links(span, into.lost),
                     resource=resource,
@@ -126,8 +126,8 @@ def _read_logs(request: ExportLogsServiceRequest, into: OtlpBatch) -> None:
                 )
 
 
-def _attributes(pairs: Iterable[KeyValue], lost: list[str]) -> dict[str, Any]:
-    return plain_attributes({pair.key: _value(pair.value) for pair in pairs}, lost)
+def _attributes(pairs: Iterable[KeyValue], lost: list[str], dropped: int = 0) -> dict[str, Any]:
+    return plain_attributes({pair.key: _value(pair.value) for pair in pairs}, lost, dropped)
 
 
 def _value(value: AnyValue) -> Any:

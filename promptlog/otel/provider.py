@@ -9,7 +9,7 @@ from opentelemetry import _logs, trace
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
 from promptlog.errors import InvalidInputError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from promptlog.client import PromptLog
 
+_ATTRIBUTES = 10_000  # a span of `setup` may have
 #: What has instrumentations of the older conventions, which send messages as log records, use the present ones.
 _OPT_IN, _LATEST = "OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental"
 
@@ -101,7 +102,7 @@ def setup(
     spans = PromptLogSpanExporter(client, capture_content=capture_content, inherit=inherit)
     logs = PromptLogLogExporter(client, capture_content=capture_content)
     described = None if resource is None else Resource.create(resource)
-    provider = PromptLogTracerProvider(resource=described)
+    provider = PromptLogTracerProvider(resource=described, span_limits=_limits())
     provider.path = client.path
     provider.add_span_processor(PromptLogSpanProcessor(context=context, baggage=baggage))
     provider.add_span_processor(BatchSpanProcessor(spans) if batch else SimpleSpanProcessor(spans))
@@ -114,6 +115,15 @@ def setup(
         if not isinstance(_logs.get_logger_provider(), LoggerProvider):  # else the program's own stays
             _logs.set_logger_provider(provider.logger_provider)
     return provider
+
+
+def _limits() -> SpanLimits:
+    """Return what a span may hold: as the environment says, else more attributes than the SDK's 128.
+
+    OpenInference spreads messages over attributes, and the SDK would leave the oldest out.
+    """
+    told = "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" in os.environ or "OTEL_ATTRIBUTE_COUNT_LIMIT" in os.environ
+    return SpanLimits() if told else SpanLimits(max_span_attributes=_ATTRIBUTES)
 
 
 def _ask_for_content() -> None:

@@ -95,7 +95,7 @@ def streaming(value: Any) -> bool | None:
 def first(value: Any) -> str:
     """Return the first of a list of reasons, or the one."""
     found = parsed(value) if isinstance(value, str) and value[:1] == "[" else value
-    if isinstance(found, list):
+    if isinstance(found, list | tuple):
         found = next((item for item in found if item), "")
     return text(found)
 
@@ -103,7 +103,7 @@ def first(value: Any) -> str:
 def tags(value: Any) -> list[str]:
     """Return tags: a list of them, JSON of one, or one tag alone."""
     found = parsed(value) if isinstance(value, str) and value[:1] == "[" else value
-    given = [as_text(tag) for tag in (found if isinstance(found, list) else [found])]
+    given = [as_text(tag) for tag in (found if isinstance(found, list | tuple) else [found])]
     if odd := next((tag for tag in given if not 0 < len(tag) <= MAX_TAG_CHARS), None):
         raise ValueError(f"a tag has {len(odd):,} characters; the limit is {MAX_TAG_CHARS:,}")
     return list(dict.fromkeys(tag for tag in given if tag))

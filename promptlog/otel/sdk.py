@@ -55,7 +55,7 @@ class Converter:
             start // 1000 if end is None or end < start else end // 1000,
             status.status_code.name,
             status.description,
-            plain_attributes(span.attributes, self.lost),
+            plain_attributes(span.attributes, self.lost, span.dropped_attributes),
             [
                 EventData(event.name, event.timestamp // 1000, plain_attributes(event.attributes, self.lost))
                 for event in events

@@ -40,28 +40,37 @@ def is_content_name(name: str) -> bool:
     return _CONTENT[name]
 
 
+def says_something(attributes: Mapping[str, Any]) -> bool:
+    """Return whether attributes, a resource's, hold identity, metadata or tags."""
+    return any(_OTHER_RULES[name] is not None for name in attributes)
+
+
+#: By field: the rank of the row that filled it, the attribute and the value.
+Fields = dict[str, tuple[int, str, Any]]
+
+
 class Sorted:
     """What the attributes of one span say.
 
     Attributes:
-        fields: by field, the rank of the row that filled it, the attribute and the value.
+        groups: fields by their group; those that stand alone under "".
         trees: flattened messages and tools.
         tags: of all vocabularies.
         rest: attributes that fill nothing.
         dropped: those of the rest that could have, with the reason.
     """
 
-    __slots__ = ("_attributes", "_capture_content", "dropped", "fields", "rest", "tags", "trees")
+    __slots__ = ("_attributes", "_capture_content", "dropped", "groups", "rest", "tags", "trees")
 
     def __init__(self, attributes: Mapping[str, Any], *, call: bool, capture_content: bool) -> None:
         self._attributes, self._capture_content = attributes, capture_content
-        self.fields: dict[str, tuple[int, str, Any]] = {}
+        self.groups: dict[str, Fields] = {"": {}}
         self.trees: dict[str, Tree] = {}
         self.tags: list[str] = []
         self.rest: dict[str, Any] = {}
         self.dropped: list[str] = []
         rules = _CALL_RULES if call else _OTHER_RULES
-        fields, trees, rest = self.fields, self.trees, self.rest
+        groups, trees, rest = self.groups, self.trees, self.rest
         for name, value in attributes.items():
             if not capture_content and _CONTENT[name]:
                 continue
@@ -69,26 +78,33 @@ class Sorted:
             if rule is None:
                 rest[name] = value
                 continue
-            field, rank, read, path = rule
+            group, field, rank, read, path = rule
             if path is not None:
                 grow(trees.setdefault(field, {}), path, value)
                 continue
             try:
-                found = read(value)
+                found = value if read is None else read(value)
             except (ValueError, OverflowError) as error:
                 rest[name] = value
                 self.dropped.append(f"{name[:_LONGEST_KNOWN]}: {error}")
                 continue
-            if field == "tags":
-                self.tags += found
-                continue
-            if field in _KEPT_FIELDS:
-                rest[name] = value
+            fields = groups.get(group)
+            if fields is None:
+                fields = groups[group] = {}
+            if not group:
+                if field == "tags":
+                    self.tags += found
+                    continue
+                if field in _KEPT_FIELDS:
+                    rest[name] = value
             before = fields.get(field)
-            if before is None or rank < before[0]:
+            if before is None:
                 fields[field] = (rank, name, found)
-            if before is not None:
-                self._lose(before if rank < before[0] else (rank, name, found), fields[field][2])
+            elif rank < before[0]:
+                fields[field] = (rank, name, found)
+                self._lose(before, found)
+            else:
+                self._lose((rank, name, found), before[2])
 
     def _lose(self, loser: tuple[int, str, Any], winner: Any) -> None:
         """Keep what another row's word went before, where it says something else."""
@@ -96,21 +112,24 @@ class Sorted:
             self.rest[loser[1]] = self._attributes[loser[1]]
 
     def take(self, field: str) -> Any:
-        """Return a field's value and use it up; None where there is none."""
-        found = self.fields.pop(field, None)
+        """Return the value of a field that stands alone and use it up; None where there is none."""
+        found = self.groups[""].pop(field, None)
         return None if found is None else found[2]
 
-    def take_group(self, prefix: str) -> dict[str, Any]:
-        """Return the fields below a prefix by their keys; those that were named win over those of an object."""
-        found: dict[str, Any] = {}
-        for name in [name for name in self.fields if name.startswith(prefix)]:
-            found[name[len(prefix) :]] = self.fields.pop(name)[2]
+    def take_group(self, group: str) -> dict[str, Any]:
+        """Return the fields of a group; those that were named win over those of an object."""
+        fields = self.groups.pop(group, None)
+        if fields is None:
+            return {}
+        found = {field: value for field, (_, _, value) in fields.items()}
         many = found.pop("*", None)
         return found if many is None else {**many, **found}
 
     def take_metadata(self) -> dict[str, str]:
         """Return metadata, all of it text."""
-        found = self.take_group("metadata.")
+        if "metadata" not in self.groups:
+            return {}
+        found = self.take_group("metadata")
         if all(type(value) is str for value in found.values()) and all(found):
             odd = max(map(len, found), default=0) > MAX_KEY_CHARS
             if not odd:
@@ -137,6 +156,5 @@ class Sorted:
 
     def put_back(self) -> None:
         """Return what nobody took to the rest."""
-        for _, name, _value in self.fields.values():
+        for _, name, _value in self.groups[""].values():
             self.rest[name] = self._attributes[name]
-        self.fields.clear()

@@ -226,20 +226,30 @@ CONTENT_PREFIXES = (
     "openai_agents.response.raw_", "openai_agents.custom.data", "openai_agents.raw_json",
     "lk.chat_ctx", "lk.response", "lk.user_input", "lk.function_tool.arguments", "lk.function_tool.output",
 )  # fmt: skip
-_CONTENT_FIELDS = {"system", "input", "output", "raw_input", "raw_output", "tools", "variables.*"}
+_CONTENT_FIELDS = {"system", "input", "output", "raw_input", "raw_output", "tools"}
 
 
 class Rule(NamedTuple):
     """What is done with one attribute: a row as it applies to a whole name."""
 
-    field: str
+    group: str  # "metadata" of the field metadata.user_id; "" of a field that stands alone
+    field: str  # "user_id"
     rank: int
-    read: Callable[[Any], Any]
+    read: Callable[[Any], Any] | None  # None: the value is taken as it is
     path: tuple[str, ...] | None = None  # a place in a list, where the field is one
 
 
+def _rule(field: str, rank: int, reader: Callable[[Any], Any]) -> Rule:
+    group, dot, rest = field.partition(".")
+    if not dot:
+        group, rest = "", field
+    return Rule(group, rest, rank, None if reader is read.anything else reader)
+
+
 _RANKED = tuple(enumerate(TABLE))
-_NAMED = {row.attribute: Rule(row.field, rank, row.read) for rank, row in _RANKED if row.attribute[-1] != "."}
+_NAMED = {
+    row.attribute: _rule(row.field, rank, row.read) for rank, row in _RANKED if row.attribute[-1] != "."
+}
 _PREFIXES = tuple((rank, row) for rank, row in _RANKED if row.attribute[-1] == ".")
 _ANYWHERE = {row.attribute for row in TABLE if row.anywhere}
 
@@ -260,11 +270,11 @@ def find_rule(name: str, *, call: bool) -> Rule | None:
                 return None
             if row.field[0] != "@":
                 reader = row.read if len(key) <= MAX_KEY_CHARS else read.too_long
-                return Rule(row.field.replace("<key>", key), rank, reader)
+                return _rule(row.field.replace("<key>", key), rank, reader)
             path = tuple(key.split("."))
             # Vectors are no messages, nor is gen_ai.prompt.name: a list's items are numbered.
             whole = path[0].isdecimal() and len(path) > 1 and path[-1] != "vector"
-            return Rule(row.field, rank, row.read, path) if whole else None
+            return Rule("", row.field, rank, None, path) if whole else None
     return None
 
 
@@ -272,5 +282,9 @@ def is_content(name: str) -> bool:
     """Return whether an attribute tells what went in or came out."""
     rule = find_rule(name, call=True)
     if rule is not None:
-        return rule.path is not None or rule.field in _CONTENT_FIELDS or rule.field.startswith("variables.")
+        return (
+            rule.path is not None
+            or rule.group == "variables"
+            or (not rule.group and rule.field in _CONTENT_FIELDS)
+        )
     return name in CONTENT or name.startswith(CONTENT_PREFIXES)

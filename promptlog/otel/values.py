@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _AS_IT_IS = frozenset({str, bool, int, type(None)})
 _MAX_DEPTH = 100  # what holds itself has no end, and a reader of JSON has one
+_LONGEST_NAME = 200  # of an attribute's name, in what is said of it
 
 
 class UnkeepableError(Exception):
@@ -60,14 +61,20 @@ def _key(key: object) -> str:
     raise UnkeepableError(f"it has a key of type {type(key).__name__}")
 
 
-def plain_attributes(given: Mapping[str, Any] | None, lost: list[str]) -> dict[str, Any]:
-    """Return attributes as plain values, and those that cannot be kept as reasons under `DROPPED`, added to `lost` too."""
-    if not given:
+def plain_attributes(given: Mapping[str, Any] | None, lost: list[str], dropped: int = 0) -> dict[str, Any]:
+    """Return attributes as plain values.
+
+    Args:
+        given: the attributes.
+        lost: takes those that cannot be kept, each with the reason; they stand under `DROPPED` too.
+        dropped: how many the sender had left out already, which is said in the same place.
+    """
+    if not given and not dropped:
         return {}
     try:
-        found: dict[str, Any] = given.copy()  # type: ignore[attr-defined]  # the SDK's own: ten times faster than dict()
+        found: dict[str, Any] = given.copy()  # type: ignore[union-attr]  # the SDK's own: ten times faster than dict()
     except AttributeError:
-        found = dict(given)
+        found = dict(given or ())
     reasons: dict[str, str] = {}
     for key, value in found.items():
         if type(value) not in _AS_IT_IS:
@@ -75,12 +82,14 @@ def plain_attributes(given: Mapping[str, Any] | None, lost: list[str]) -> dict[s
                 found[key] = plain(value)
             except UnkeepableError as error:
                 reasons[key] = str(error)
+    if dropped:
+        reasons[f"{dropped:,} others"] = "left out by the program, over a limit of attributes"
     return _without(found, reasons, lost) if reasons else found
 
 
 def _without(attributes: Mapping[str, Any], reasons: Mapping[str, str], lost: list[str]) -> dict[str, Any]:
     """Return attributes without some of them, and with the reasons."""
-    said = [f"{key}: {why}" for key, why in reasons.items()]
+    said = [f"{str(key)[:_LONGEST_NAME]}: {why}" for key, why in reasons.items()]
     lost += said
     kept = {key: value for key, value in attributes.items() if key not in reasons}
     before = kept.get(DROPPED)
@@ -89,7 +98,7 @@ def _without(attributes: Mapping[str, Any], reasons: Mapping[str, str], lost: li
 
 
 def mended(given: SpanData) -> SpanData:
-    """Return a span with all its texts valid Unicode: a lone surrogate becomes a question mark.
+    """Return a span with all its texts valid Unicode and all names text: a lone surrogate becomes a question mark.
 
     It is asked for only where a record was refused, so that spans in order do not pay for it.
     """
@@ -125,7 +134,7 @@ def _mended(value: Any) -> Any:
 def without_largest(given: SpanData, lost: list[str]) -> SpanData | None:
     """Return a mended span without the largest attribute of its own or of its events; None where it has none."""
     places = [
-        (len(to_json(value)), where, key)
+        (len(to_json(value)) + len(key), where, key)
         for where, attributes in enumerate(
             (given.attributes, *(event.attributes for event in given.events)), -1
         )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from promptlog.errors import PromptLogError, warn_not_logged
+from promptlog.errors import InvalidInputError, PromptLogError, warn_not_logged
 from promptlog.identifiers import new_request_id
 from promptlog.models.checks import check_count, check_metadata, check_tags
 from promptlog.models.encode import encode
@@ -85,7 +85,11 @@ class Call:
             self._record["tags"] = check_tags(tags)
         if group_id is not None:
             self._record["group_id"] = check_count(group_id, "group_id")
-        encode(self._record)  # what cannot be written is refused before anything is sent
+        try:
+            encode(self._record)  # what cannot be written is refused before anything is sent
+        except InvalidInputError as error:
+            said = str(error).replace("prompt.variables", "input_variables", 1)
+            raise type(error)(said) from None
         self.arguments = provider.request(rendered, model, parameters)
         self._waited = 0.0
         self._since: float | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -35,20 +34,20 @@ _IGNORED = frozenset(  # PromptLayer's own, which say nothing here
 class Registry:
     """The prompts of a store, for one process.
 
-    What was read is kept. Each change of prompts, by any process, sets a later time on a small file; looking at that is
+    What was read is kept. Each change of prompts, by any process, changes a small file; looking at that is
     what finding a prompt costs.
     """
 
     def __init__(self, store: Store) -> None:
         self._stamp_path = store.paths.prompts_stamp
         self._store = store
-        self._stamp: int | None = None
-        self._kept: dict[Reference, Published] = {}
+        # One value, so that no thread takes the prompts of one stamp for those of another.
+        self._read: tuple[Stamp | None, dict[Reference, Published]] = (None, {})
 
     def kept(self, reference: Reference) -> Published | None:
         """Return a prompt where this process has read it and none was published since."""
-        kept = self._kept
-        return kept.get(reference) if self._stamp == stamp_of(self._stamp_path) else None
+        stamp, kept = self._read
+        return kept.get(reference) if stamp is not None and stamp == stamp_of(self._stamp_path) else None
 
     def get(self, reference: Reference) -> Published:
         """Return a prompt.
@@ -63,16 +62,14 @@ class Registry:
             return found
         with reading(self._store) as prompts:
             stamp = stamp_of(self._stamp_path)  # nobody publishes while we read
-            if stamp != self._stamp or len(self._kept) > _MOST_KEPT:
-                self._kept = {}
-                self._stamp = stamp
-            kept = self._kept
-            found = kept[reference] = _read(prompts, reference)
+            if stamp != self._read[0] or len(self._read[1]) > _MOST_KEPT:
+                self._read = stamp, {}
+            found = self._read[1][reference] = _read(prompts, reference)
         return found
 
     def forget(self) -> None:
         """Read everything anew from now on."""
-        self._kept = {}
+        self._read = None, {}
 
     def publish(self, body: object, now_us: int) -> tuple[PromptRow, list[str]]:
         """Write a version where its content is not that of the newest, set its labels, and return it with them.
@@ -139,14 +136,18 @@ class Registry:
         return writing(self._store, self._touch)
 
     def _touch(self) -> None:
-        """Set a later time on the stamp than it had, while the store is ours and before others can see the change."""
+        """Change the stamp, while the store is ours and before others can see what changed.
+
+        Its size counts the changes: some file systems keep the time to the second.
+        """
         try:
-            self._stamp_path.touch()
-            later = max(time.time_ns(), (self._stamp or 0) + 1)
-            os.utime(self._stamp_path, ns=(later, later))
+            with self._stamp_path.open("ab") as file:
+                file.write(b".")
         except OSError as error:
             raise StoreUnwritableError(f"{self._stamp_path} cannot be written: {error.strerror}") from error
 
+
+Stamp = tuple[int, int, int]
 
 _registries: dict[Path, Registry] = {}
 
@@ -159,12 +160,13 @@ def registry_for(store: Store) -> Registry:
     return found
 
 
-def stamp_of(path: Path) -> int | None:
-    """Return when prompts were last changed; None where none was ever published."""
+def stamp_of(path: Path) -> Stamp | None:
+    """Return what changes with each change of prompts; None where none was ever published."""
     try:
-        return os.stat(path).st_mtime_ns  # noqa: PTH116 - half of what Path.stat costs, at each run
+        found = os.stat(path)  # noqa: PTH116 - half of what Path.stat costs, at each run
     except OSError:
         return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _moment(us: int) -> datetime:

@@ -72,6 +72,8 @@ class Stream:
         if not getattr(self, "_over", True):
             with suppress(Exception):
                 self._leave()
+                if hasattr(self.chunks, "__next__"):  # what is awaited can only be closed by its event loop
+                    self.chunks.close()
 
 
 def read(stream: Stream) -> Generator[dict[str, Any]]:
@@ -97,4 +99,5 @@ async def read_later(stream: Stream) -> AsyncGenerator[dict[str, Any]]:
             yield stream.ended()
     finally:
         with suppress(Exception):
-            await stream.chunks.aclose()
+            # Async generators and OpenAI's streams have the one, Anthropic's only the other.
+            await (getattr(stream.chunks, "aclose", None) or stream.chunks.close)()

@@ -119,7 +119,8 @@ class Templates:
         kwargs = None
         if model["provider"] and model["name"]:
             metadata["model"] = {**own, **model}
-            provider = self._provider_of(model["provider"], own.get("api_type"))
+            api_type = own.get("api_type") if model["provider"] == own.get("provider") else None
+            provider = self._provider_of(model["provider"], api_type)
             kwargs = provider.request(template, model["name"], model["parameters"])
         return {
             "id": prompt.id,

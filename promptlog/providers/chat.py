@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlog.models.content import blueprint
 from promptlog.providers.plain import (
+    json_text,
     message,
     only_text,
     parameters_of,
@@ -20,6 +21,7 @@ from promptlog.providers.plain import (
     typed,
 )
 from promptlog.providers.protocol import Answer, Asked
+from promptlog.providers.reading import Reading, count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,47 +95,44 @@ def _part(block: Any) -> Any:
     return {"type": "file", "file": {"filename": media.get("title"), "file_data": media.get("url")}}
 
 
-class ChatReader:
+class ChatReader(Reading):
     """Reads a response, or chunks of a stream, in OpenAI's shape; plain text counts as text of the first choice."""
 
     def __init__(self) -> None:
-        self.finish_reason: str | None = None
+        super().__init__()
         self._choices: dict[int, _Choice] = {}
-        self._model: str | None = None
         self._usage: dict[str, Any] = {}
 
-    def add(self, item: Any) -> str:
-        """Take a response, a chunk or a text, and return the text that it adds to the first choice."""
-        if isinstance(item, str):
-            self._choice(0).text.append(item)
-            return item
-        data = table(plain(item))
-        self._model = data.get("model") or self._model
+    def _take(self, data: Any) -> str:
+        if isinstance(data, str):
+            return self._choice(0).add({"content": data})
+        self._names(data.get("model"), None)
         self._usage = table(data.get("usage")) or self._usage
         added = ""
         for place, choice in enumerate(tables(data.get("choices"))):
-            index = choice.get("index", place)
-            text = self._choice(index).add(table(choice.get("message") or choice.get("delta")))
-            if index == 0:
+            index = count(choice.get("index"))
+            text = self._choice(place if index is None else index).add(
+                table(choice.get("message") or choice.get("delta"))
+            )
+            if not index:
                 added += text
-                self.finish_reason = choice.get("finish_reason") or self.finish_reason
+                self._names(None, choice.get("finish_reason"))
         return added
 
     def _choice(self, index: int) -> _Choice:
         return self._choices.setdefault(index, _Choice())
 
-    def answer(self) -> Answer:
-        """Return what has come so far."""
+    def _made(self) -> Answer:
         usage, choices = self._usage, [self._choices[index].message() for index in sorted(self._choices)]
         into, out = table(usage.get("prompt_tokens_details")), table(usage.get("completion_tokens_details"))
         return Answer(
             output={"type": "chat", "messages": choices} if choices else None,
             model=self._model,
-            input_tokens=usage.get("prompt_tokens"),
-            output_tokens=usage.get("completion_tokens"),
-            cached_tokens=into.get("cached_tokens"),
-            cache_write_tokens=into.get("cache_write_tokens"),
-            reasoning_tokens=out.get("reasoning_tokens"),
+            input_tokens=count(usage.get("prompt_tokens")),
+            output_tokens=count(usage.get("completion_tokens")),
+            cached_tokens=count(into.get("cached_tokens")),
+            cache_write_tokens=count(into.get("cache_write_tokens")),
+            reasoning_tokens=count(out.get("reasoning_tokens")),
             finish_reason=self.finish_reason,
         )
 
@@ -156,10 +155,11 @@ class _Choice:
             text, self.parts = text_of(content), [*self.parts, *content]
         else:
             self.text.append(text)
-        self.thought.append(delta.get("reasoning_content") or text_of(delta.get("reasoning")))
-        self.refusal.append(delta.get("refusal") or "")
+        self.thought.append(text_of(delta.get("reasoning_content") or delta.get("reasoning")))
+        self.refusal.append(text_of(delta.get("refusal")))
         for place, one in enumerate(tables(delta.get("tool_calls"))):
-            known = self.calls.setdefault(one.get("index", place), {})
+            index = count(one.get("index"))
+            known = self.calls.setdefault(place if index is None else index, {})
             _join(known, {"id": one.get("id"), "type": one.get("type")}, grows=())
             kind = "custom" if "custom" in one else "function"
             _join(known.setdefault(kind, {}), table(one.get(kind)), grows=("arguments", "input"))
@@ -183,7 +183,7 @@ def _join(known: dict[str, Any], more: dict[str, Any], *, grows: tuple[str, ...]
     """Take what a delta says: texts that come in parts grow, all else is said once."""
     for name, value in more.items():
         if value is not None:
-            known[name] = known.get(name, "") + value if name in grows else value
+            known[name] = known.get(name, "") + json_text(value) if name in grows else value
 
 
 # -- the way back, for a replay ---------------------------------------------------------------------------------------

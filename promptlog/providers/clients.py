@@ -43,6 +43,9 @@ class Clients:
         with self._lock:
             if self._sync is None:
                 self._sync = self._make(False)
+                weakref.finalize(
+                    self, self._sync.close
+                )  # its connections go when nobody can call it any more
             return self._sync
 
     async def asynchronous(self) -> Any:

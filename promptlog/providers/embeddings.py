@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptlog.providers.plain import json_text, parameters_of, plain, table
+from promptlog.providers.plain import json_text, parameters_of, plain
 from promptlog.providers.protocol import Answer, Asked
+from promptlog.providers.reading import Reading, count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,21 +32,16 @@ class Embeddings:
         return EmbeddingsReader()
 
 
-class EmbeddingsReader:
+class EmbeddingsReader(Reading):
     """Reads a response's model and tokens."""
 
-    def __init__(self) -> None:
-        self.finish_reason: str | None = None
-        self._answer = Answer()
+    _tokens: int | None = None
 
     def add(self, item: Any) -> str:
-        """Take a response; a large one is not copied."""
-        usage = table(plain(getattr(item, "usage", None)))
-        self._answer = Answer(
-            model=getattr(item, "model", None), input_tokens=usage.get("prompt_tokens"), output_tokens=0
-        )
+        """Take a response; its numbers, which may be many, are not looked at."""
+        self._names(getattr(item, "model", None), None)
+        self._tokens = count(getattr(getattr(item, "usage", None), "prompt_tokens", None))
         return ""
 
-    def answer(self) -> Answer:
-        """Return what has come."""
-        return self._answer
+    def _made(self) -> Answer:
+        return Answer(model=self._model, input_tokens=self._tokens, output_tokens=0)

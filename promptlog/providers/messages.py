@@ -22,6 +22,7 @@ from promptlog.providers.plain import (
     typed,
 )
 from promptlog.providers.protocol import Answer, Asked
+from promptlog.providers.reading import Reading, count, word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -206,18 +207,15 @@ def _tool_in(tool: dict[str, Any]) -> dict[str, Any]:
     return {"type": "function", "function": {**named, "parameters": tool["input_schema"]}}
 
 
-class MessagesReader:
+class MessagesReader(Reading):
     """Reads a message, or the events of its stream."""
 
     def __init__(self) -> None:
-        self.finish_reason: str | None = None
-        self._model: str | None = None
+        super().__init__()
         self._blocks: dict[int, dict[str, Any]] = {}
         self._usage: dict[str, Any] = {}
 
-    def add(self, item: Any) -> str:
-        """Take a message or an event, and return the text that it adds."""
-        data = table(plain(item))
+    def _take(self, data: Any) -> str:
         match data.get("type"):
             case "message":
                 return self._message(data)
@@ -228,13 +226,12 @@ class MessagesReader:
             case "content_block_delta":
                 return self._delta(data.get("index", 0), table(data.get("delta")))
             case "message_delta":
-                self.finish_reason = table(data.get("delta")).get("stop_reason") or self.finish_reason
+                self._names(None, table(data.get("delta")).get("stop_reason"))
                 self._count(data)
         return ""
 
     def _message(self, data: dict[str, Any]) -> str:
-        self._model = data.get("model") or self._model
-        self.finish_reason = data.get("stop_reason") or self.finish_reason
+        self._names(data.get("model"), data.get("stop_reason"))
         self._blocks = dict(enumerate(tables(data.get("content"))))
         self._count(data)
         return text_of(data.get("content"))
@@ -251,22 +248,21 @@ class MessagesReader:
             block["partial_json"] = block.get("partial_json", "") + delta["partial_json"]
         if delta.get("citation"):
             block["citations"] = [*block.get("citations", ()), delta["citation"]]
-        return delta.get("text") or ""
+        return word(delta.get("text")) or ""
 
-    def answer(self) -> Answer:
-        """Return what has come so far."""
+    def _made(self) -> Answer:
         blocks, calls = _split([_whole_block(self._blocks[index]) for index in sorted(self._blocks)])
         usage, started = self._usage, bool(blocks or calls or self.finish_reason)
-        read, written = usage.get("cache_read_input_tokens"), usage.get("cache_creation_input_tokens")
+        read, written = (count(usage.get(f"cache_{kind}_input_tokens")) for kind in ("read", "creation"))
         return Answer(
             output={"type": "chat", "messages": [message("assistant", blocks, calls)]} if started else None,
             model=self._model,
-            input_tokens=total(usage.get("input_tokens"), read, written),
+            input_tokens=total(count(usage.get("input_tokens")), read, written),
             # A stream begins with a count of 1 and says the sum at its end: until then it is not known.
-            output_tokens=usage.get("output_tokens") if self.finish_reason else None,
+            output_tokens=count(usage.get("output_tokens")) if self.finish_reason else None,
             cached_tokens=read,
             cache_write_tokens=written,
-            reasoning_tokens=table(usage.get("output_tokens_details")).get("thinking_tokens"),
+            reasoning_tokens=count(table(usage.get("output_tokens_details")).get("thinking_tokens")),
             finish_reason=self.finish_reason,
         )
 

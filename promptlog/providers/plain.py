@@ -21,7 +21,9 @@ def plain(value: Any) -> Any:
     """Return plain data (dicts, lists, texts) of an SDK's object; nulls of objects are left out."""
     from pydantic_core import to_jsonable_python
 
-    return to_jsonable_python(value, exclude_none=True, serialize_unknown=True, bytes_mode="base64")
+    return to_jsonable_python(
+        value, exclude_none=True, serialize_unknown=True, bytes_mode="base64", inf_nan_mode="null"
+    )
 
 
 def table(value: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from promptlog.providers.plain import (
     typed,
 )
 from promptlog.providers.protocol import Answer, Asked
+from promptlog.providers.reading import Reading, count, word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -170,17 +171,15 @@ def _block_in(block: dict[str, Any]) -> dict[str, Any]:
     return block
 
 
-class ResponsesReader:
+class ResponsesReader(Reading):
     """Reads a response, or the events of its stream."""
 
     def __init__(self) -> None:
-        self.finish_reason: str | None = None
+        super().__init__()
         self._response: dict[str, Any] = {}
         self._items: dict[int, dict[str, Any]] = {}
 
-    def add(self, item: Any) -> str:
-        """Take a response or an event, and return the text that it adds."""
-        data = table(plain(item))
+    def _take(self, data: Any) -> str:
         if data.get("object") == "response":
             return self._whole(data)
         place, kind = data.get("output_index", 0), data.get("type", "")
@@ -201,9 +200,9 @@ class ResponsesReader:
         self._response |= {name: value for name, value in data.items() if value is not None}
         if data.get("output"):
             self._items = dict(enumerate(tables(data["output"])))
+        self._names(data.get("model"), None)
         if data.get("status") not in {None, "in_progress"}:
-            why = table(data.get("incomplete_details")).get("reason")
-            self.finish_reason = why or data.get("status")
+            self._names(None, table(data.get("incomplete_details")).get("reason") or data.get("status"))
         return text_of([part for item in self._items.values() for part in tables(item.get("content"))])
 
     def _text(self, place: int, kind: str, data: dict[str, Any]) -> str:
@@ -218,8 +217,7 @@ class ResponsesReader:
         one["content"] = parts
         return data.get("delta", "") if name == "text" else ""
 
-    def answer(self) -> Answer:
-        """Return what has come so far."""
+    def _made(self) -> Answer:
         said: list[dict[str, Any]] = []
         for place in sorted(self._items):
             _item_in(self._items[place], said)
@@ -227,14 +225,14 @@ class ResponsesReader:
         into, out = table(usage.get("input_tokens_details")), table(usage.get("output_tokens_details"))
         return Answer(
             output={"type": "chat", "messages": [_joined(said)]} if said or self.finish_reason else None,
-            model=self._response.get("model"),
-            input_tokens=usage.get("input_tokens"),
-            output_tokens=usage.get("output_tokens"),
-            cached_tokens=into.get("cached_tokens"),
-            cache_write_tokens=into.get("cache_write_tokens"),
-            reasoning_tokens=out.get("reasoning_tokens"),
+            model=self._model,
+            input_tokens=count(usage.get("input_tokens")),
+            output_tokens=count(usage.get("output_tokens")),
+            cached_tokens=count(into.get("cached_tokens")),
+            cache_write_tokens=count(into.get("cache_write_tokens")),
+            reasoning_tokens=count(out.get("reasoning_tokens")),
             finish_reason=self.finish_reason,
-            error=table(self._response.get("error")).get("message"),
+            error=word(table(self._response.get("error")).get("message")),
         )
 
 

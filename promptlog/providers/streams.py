@@ -104,8 +104,11 @@ class LoggedStream(_Stream):
         except StopIteration:
             self._call.end()
             raise
-        except BaseException as error:
+        except Exception as error:
             self._call.end(error)
+            raise
+        except BaseException:  # cancelled, interrupted
+            self._call.leave()
             raise
         return self._took(item)
 
@@ -139,8 +142,11 @@ class LoggedAsyncStream(_Stream):
         except StopAsyncIteration:
             self._call.end()
             raise
-        except BaseException as error:
+        except Exception as error:
             self._call.end(error)
+            raise
+        except BaseException:  # cancelled, interrupted
+            self._call.leave()
             raise
         return self._took(item)
 

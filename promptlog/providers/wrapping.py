@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from promptlog.errors import InvalidInputError, MissingExtraError
@@ -73,7 +74,7 @@ def wrap(client: Client, log: Log) -> Client:
         raise InvalidInputError(
             f"wrap takes a client of OpenAI's or Anthropic's SDK, such as OpenAI(), got {what}"
         )
-    return cast("Client", _Face(_tapped(client, log), client))
+    return cast("Client", _Face(_tap(cast("Any", client).copy(), log), client))
 
 
 def unwrapped(client: Any) -> Any:
@@ -108,10 +109,9 @@ class Package:
 # -- the tap ----------------------------------------------------------------------------------------------------------
 
 
-def _tapped(client: Any, log: Log) -> Any:
-    """Return a copy of a client whose calls are logged, and whose copies' are."""
-    tapped = client.copy()
-    post, copy = tapped.post, tapped.copy
+def _tap(client: Any, log: Log) -> Any:
+    """Return a client, which is nobody else's, with its calls logged, and those of its copies."""
+    post, copy = client.post, client.copy
     provider = _provider_of(client)
 
     def begin(path: str, body: Any, extra: Any, ticket: _Ticket | None) -> LoggedCall | None:
@@ -138,12 +138,13 @@ def _tapped(client: Any, log: Log) -> Any:
                 call.end(error)
                 raise
             if _is_read(answer, options):
-                parsed = answer.parse()
-                _taken(call, await parsed if inspect.isawaitable(parsed) else parsed, LoggedAsyncStream)
+                with _told_by_parsing(call):
+                    parsed = answer.parse()
+                    call.took(await parsed if inspect.isawaitable(parsed) else parsed)
                 return answer
             return _answered(call, answer, options, LoggedAsyncStream)
 
-        tapped.post = logged_later
+        client.post = logged_later
     else:
 
         def logged(path: str, *, body: Any = None, options: Any = None, **more: Any) -> Any:
@@ -158,13 +159,14 @@ def _tapped(client: Any, log: Log) -> Any:
                 call.end(error)
                 raise
             if _is_read(answer, options):
-                _taken(call, answer.parse(), LoggedStream)
+                with _told_by_parsing(call):
+                    call.took(answer.parse())
                 return answer
             return _answered(call, answer, options, LoggedStream)
 
-        tapped.post = logged
-    tapped.copy = tapped.with_options = lambda **options: _tapped(copy(**options), log)
-    return tapped
+        client.post = logged
+    client.copy = client.with_options = lambda **options: _tap(copy(**options), log)
+    return client
 
 
 def _take_off(options: Any) -> tuple[_Ticket | None, dict[str, Any]]:
@@ -223,6 +225,17 @@ def _is_read(answer: Any, options: Mapping[str, Any]) -> bool:
     if (options.get("headers") or {}).get(_RAW) != "true":
         return False
     return "text/event-stream" not in answer.http_response.headers.get("content-type", "")
+
+
+@contextmanager
+def _told_by_parsing(call: LoggedCall) -> Iterator[None]:
+    """Log what a raw response is parsed to; that it cannot be parsed is raised when the program parses it."""
+    try:
+        yield
+    except Exception as error:
+        call.end(error)
+    else:
+        call.end()
 
 
 def _answered(call: LoggedCall, answer: Any, options: Mapping[str, Any], kind: type[Any]) -> Any:

@@ -9,22 +9,25 @@ import duckdb
 
 from promptlog.database.schema import BY_VALUE
 from promptlog.errors import InvalidInputError
+from promptlog.expressions.aggregates import TimeKey
 from promptlog.expressions.face import meta
+from promptlog.expressions.nodes import ColumnOperand
+from promptlog.expressions.widths import spelt, width_of, zone_named
 from promptlog.models.analytics import Analytics, Totals
 from promptlog.models.tables import Kind, Table
-from promptlog.query.buckets import edges, roughly_s, zone_named
+from promptlog.query import spans
 from promptlog.query.conditions import Binder
 from promptlog.query.pieces import total
 from promptlog.query.results import _utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from promptlog.database.store import Store
     from promptlog.query.requests import Requests
 
 _TOP = 50
+_MANY = 100_000
 _NARROW = "request_id, start_time, latency_ms, provider, model, status, error_type, input_tokens, output_tokens, cost_usd"
 #: What is told of each group of requests `r`. Sums count what is known; of no request there is no rate and no latency.
 _MEASURES = """
@@ -35,6 +38,7 @@ _MEASURED = f"""
     count(r.request_id) AS requests, count(*) FILTER (r.status = 'ERROR') AS errors,
     {total("input_tokens")}, {total("output_tokens")}, coalesce(sum(cost_usd), 0)::DOUBLE AS cost_usd,
     avg(latency_ms) AS latency_ms_mean, quantile_cont(latency_ms, [0.5, 0.9, 0.95]) AS quantiles"""
+_NOTHING = ["0", "0", "0", "0", "0", "NULL", "NULL"]  # each of these where there is no request
 
 
 def analyse(
@@ -49,7 +53,7 @@ def analyse(
     """Answer `client.analytics` about the requests of a question. Arguments as there."""
     zone = zone_named(time_zone)
     if every is not None:
-        roughly_s(every)
+        every = spelt(*width_of(every))
     if cost_by is not None:
         meta(cost_by)  # refuses what is no key
     if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top < 1 << 63:
@@ -58,18 +62,18 @@ def analyse(
         # One lease: nobody writes between these statements, so that all tell of the same requests.
         asking = _Asking(connection, source, top)
         totals = asking.totals()
-        if totals.first is not None and totals.last is not None:
-            every, begins = edges(totals.first, totals.last, every, zone)
-        else:
-            every, begins = every or "1d", []
+        if every is None:
+            every = _fitting(totals)
+        key = TimeKey(*width_of(every), ColumnOperand("start_time"), zone)
+        _refuse_many(key, every, totals)
         keys, costs = asking.metadata(cost_by)
         prompts = "LEFT JOIN request_prompts p USING (request_id)"
         tags = "LEFT JOIN tags t USING (request_id)"
         return Analytics(
             totals=totals,
             every=every,
-            time_zone=zone.key,
-            over_time=asking.over_time(begins, zone.key),
+            time_zone=zone,
+            over_time=asking.over_time(key),
             by_model=asking.by("model"),
             by_provider=asking.by("provider"),
             by_prompt=asking.by("prompt_name", prompts),
@@ -78,6 +82,23 @@ def analyse(
             by_error_type=asking.by("error_type", "WHERE error_type IS NOT NULL OR status = 'ERROR'"),
             top_metadata_keys=keys,
             cost_by_metadata=costs,
+        )
+
+
+def _fitting(totals: Totals) -> str:
+    if totals.first is None or totals.last is None:
+        return "1d"
+    return spans.fitting((totals.last - totals.first).total_seconds())
+
+
+def _refuse_many(key: TimeKey, every: str, totals: Totals) -> None:
+    if totals.first is None or totals.last is None:
+        return
+    seconds = (totals.last - totals.first).total_seconds()
+    if seconds / spans.roughly_s(key.every, key.unit) > _MANY:
+        raise InvalidInputError(
+            f"every={every!r} makes more than {_MANY:,} buckets of the time from {totals.first:%Y-%m-%d} to "
+            f"{totals.last:%Y-%m-%d}; name a wider one, or filter by since and until"
         )
 
 
@@ -133,16 +154,14 @@ class _Asking:
         )
         return self._read(text, [])
 
-    def over_time(self, begins: list[datetime], zone: str) -> Table:
-        """Requests by the buckets that begin at these moments."""
-        at = [int(begin.timestamp()) * 1_000_000 for begin in begins]
+    def over_time(self, key: TimeKey) -> Table:
+        """Requests by spans of time, without a gap from the first to the last."""
         text = (
-            f"WITH edges AS (SELECT make_timestamp(unnest(?::BIGINT[])) AS time), "
-            f"found AS (SELECT e.time, r.* FROM {self._source} r ASOF JOIN edges e ON r.start_time >= e.time) "
-            f"SELECT time, {_MEASURES} FROM (SELECT e.time, {_MEASURED} FROM edges e LEFT JOIN found r USING (time) "
-            f"GROUP BY e.time) ORDER BY time"
+            f"WITH grouped AS MATERIALIZED (SELECT {spans.start(key, 'span')} AS time, {_MEASURED} "
+            f"FROM (SELECT *, {spans.bucket(key, 'start_time')} AS span FROM {self._source}) r GROUP BY span)"
+            f"{spans.filling(key, _NOTHING, ['time'], 'time')} SELECT time, {_MEASURES} FROM filled ORDER BY time"
         )
-        return self._read(text, [at]).in_zone(zone)
+        return self._read(text, []).in_zone(key.time_zone)
 
     def metadata(self, key: str | None) -> tuple[Table, Table]:
         """The keys on the most requests, and the values that cost most, of one key or of all."""

@@ -6,16 +6,22 @@ Each condition becomes a predicate on the request `r` that is true or false, nev
 from __future__ import annotations
 
 import time
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from promptlog.database.metadata import value_hash
 from promptlog.database.schema import BY_VALUE
+from promptlog.errors import InvalidInputError
 from promptlog.expressions import nodes
 from promptlog.identifiers import LATEST_US
 from promptlog.models.columns import COLUMNS
 from promptlog.query.texts import blueprint_has_part, has_part, text_column
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 ALIASES = {"requests": "r", "request_prompts": "p", "request_groups": "g"}
+#: What Python's stack and DuckDB's own limits on the depth of an expression leave room for.
+_DEEPEST, _MOST_JOINED = 100, 500
 _JSON = {"input", "output", "parameters", "input_variables"}
 SQL_OPERATORS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
@@ -44,6 +50,7 @@ class Binder:
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._now_us = time.time_ns() // 1000
+        self._depth = 0
 
     def bind(self, value: object) -> str:
         """Return a placeholder for a value."""
@@ -51,13 +58,35 @@ class Binder:
         return "?"
 
     def condition(self, node: nodes.Condition) -> str:
-        """Return a condition as SQL."""
+        """Return a condition as SQL.
+
+        Raises:
+            InvalidInputError: it is nested too deep, or joins too many.
+        """
+        if self._depth >= _DEEPEST:
+            raise InvalidInputError(
+                f"conditions are nested more than {_DEEPEST} deep; join them side by side, or give filter several"
+            )
+        self._depth += 1
+        try:
+            return self._condition(node)
+        finally:
+            self._depth -= 1
+
+    def _joined(self, word: str, parts: Sequence[nodes.Condition]) -> str:
+        if len(parts) > _MOST_JOINED:
+            raise InvalidInputError(
+                f"{len(parts):,} conditions joined by {word} are more than {_MOST_JOINED}; for many values of one key or "
+                f"column use .is_in([...]), else ask several times"
+            )
+        return "(" + f" {word} ".join(map(self.condition, parts)) + ")"
+
+    def _condition(self, node: nodes.Condition) -> str:
         match node:
             case nodes.And(parts):
-                return "(" + " AND ".join(self.condition(part) for part in parts) + ")" if parts else "true"
+                return self._joined("AND", parts) if parts else "true"
             case nodes.Or(parts):
-                joined = " OR ".join(self.condition(part) for part in one_for_each_operand(parts))
-                return f"({joined})" if parts else "false"
+                return self._joined("OR", one_for_each_operand(parts)) if parts else "false"
             case nodes.Not(part):
                 return f"NOT {self.condition(part)}"
             case nodes.Comparison(left, operator, right):

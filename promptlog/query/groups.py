@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from promptlog.errors import InvalidInputError, QueryError, UnknownColumnError
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from promptlog.query.question import Question
 
 
+_ENDS = frozenset(
+    {"df", "pl", "arrow", "fetchall", "dicts", "columns", "count", "plot", "having", "sort", "limit"}
+)
+
+
 class GroupBy:
     """Requests in groups, of which nothing is told yet: call `.agg(...)`."""
 
@@ -39,6 +44,13 @@ class GroupBy:
     def __repr__(self) -> str:
         keys = ", ".join(map(repr, self._keys))
         return f"<GroupBy {keys or 'all requests'}: .agg(n=count(), …) tells of each group>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in _ENDS:
+            raise InvalidInputError(
+                f"of these groups nothing is told yet: call .agg(n=count()) before .{name}"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}; it has .agg(…)")
 
     def agg(self, *aggregates: Aggregation, **named: Aggregation) -> Groups:
         """Say what is told of each group: a column each, after those of the keys.

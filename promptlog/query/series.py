@@ -45,6 +45,12 @@ def wanted(
         raise InvalidInputError("one row is no chart: group_by something, such as by_time('1d'), then plot")
     if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= _MOST_SHOWN:
         raise InvalidInputError(f"plot: top is how many groups are shown, 1 to {_MOST_SHOWN}, got {top!r}")
+    if title is not None and not isinstance(title, str):
+        raise InvalidInputError(f"plot: title is a text, got {title!r}")
+    if not isinstance(y, str | list | tuple | None):
+        raise InvalidInputError(
+            f"plot: y is the name of an aggregate, or several, got {y!r}; top=… says how many groups"
+        )
     outputs = dict(grouping.outputs)
     names = (next(iter(outputs)),) if y is None else (y,) if isinstance(y, str) else tuple(y)
     for name in names:
@@ -156,6 +162,19 @@ def _folded(
         return rows, order, None, ""
     how = "as sorted" if sorted_by else f"by {told.y[0]}" if adds_up else "by requests"
     note = f"the first {told.top} {how}"
+    if told.other and adds_up and ranking.keys == grouping.keys:
+        at = 2 + list(dict(grouping.outputs)).index(told.y[0])
+        size = {row[1]: _size(row[at]) for row in rows}
+        if size.get(other, 0.0) > max(
+            size[name] for name in order
+        ):  # beside its bar the others would be slivers
+            rows = [row for row in rows if row[1] != other]
+            note += f"; all others together: {size[other]:,.6g}"
+            if not any(
+                isinstance(key.node, agg.TagKey) for key in grouping.keys
+            ):  # a request counts under each
+                note += f" ({size[other] / sum(size.values()):.0%} of the whole)"
+            return rows, order, None, note
     if not told.other:
         return [row for row in rows if row[1] != other], order, None, note
     return rows, [*order, other], other, f"{note}; all others together are {other!r}"

@@ -1,4 +1,4 @@
-"""Spans of time as SQL: which one a moment falls into, when it begins, and those in which nothing happened.
+"""Spans of time as SQL, for groups and for analytics: which one a moment falls into, when it begins, and those in which nothing happened.
 
 Up to an hour a span is one of the clock: of an hour that comes twice in autumn there are two. Longer ones are of the
 calendar, and are found by the zone's wall time: a day has 23 or 25 hours where clocks change.
@@ -10,14 +10,28 @@ import math
 from typing import TYPE_CHECKING
 
 from promptlog.database.text import literal
+from promptlog.expressions.widths import width_of
 
 if TYPE_CHECKING:
-    from promptlog.expressions.aggregates import TimeKey
+    from promptlog.expressions.aggregates import TimeKey, Unit
 
 MOST_FILLED = 1_000_000
 _QUARTER, _HOUR, _DAY = 900, 3600, 86_400
 _UNIT_NAMES = {"s": "seconds", "d": "days", "mo": "months"}
 _UNIT_SECONDS = {"s": 1, "d": _DAY, "mo": 28 * _DAY}
+#: Widths to choose from: the first that makes no more spans than a chart shows.
+_LADDER = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "6h", "1d", "1w", "1mo", "1y", "10y", "100y")
+_FEW = 100
+
+
+def fitting(seconds: float) -> str:
+    """Return the width that makes at most about 100 spans of so much time."""
+    return next((width for width in _LADDER if seconds / roughly_s(*width_of(width)) < _FEW), _LADDER[-1])
+
+
+def roughly_s(every: int, unit: Unit) -> int:
+    """Return a width in seconds, a month as 30 days."""
+    return every * {"s": 1, "d": _DAY, "mo": 30 * _DAY}[unit]
 
 
 def bucket(key: TimeKey, moment: str) -> str:
@@ -97,4 +111,5 @@ def _step(key: TimeKey) -> int:
     """Return seconds so short that no span lies between two steps, clocks that change by half an hour included."""
     if key.unit == "s":
         return math.gcd(key.every, _HOUR // 2)
-    return _DAY // 4 if key.unit == "d" else _DAY
+    # Shorter by the most that a change of clocks takes from a span, but for a day that a zone leaves out.
+    return key.every * _UNIT_SECONDS[key.unit] - 3 * _DAY // 4

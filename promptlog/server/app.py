@@ -13,7 +13,7 @@ from promptlog.server.house import House
 from promptlog.server.otlp import otlp_routes
 from promptlog.server.pages import HANDLERS as PAGE_HANDLERS
 from promptlog.server.pages import page_routes
-from promptlog.server.rest import rest_routes
+from promptlog.server.rest import absent, rest_routes
 from promptlog.server.rest.answers import HANDLERS
 from promptlog.server.safety import MAX_BODY_BYTES, PagesGuard, Safety
 
@@ -56,7 +56,13 @@ def make_app(
 
     pages = Starlette(routes=page_routes(), exception_handlers=PAGE_HANDLERS)
     app = Starlette(
-        routes=[*rest_routes(), *otlp_routes(), *openapi.routes(), Mount("/", PagesGuard(pages, house))],
+        routes=[
+            *rest_routes(),
+            *otlp_routes(),
+            *openapi.routes(),
+            *absent.routes(),
+            Mount("/", PagesGuard(pages, house)),
+        ],
         exception_handlers=HANDLERS,
         lifespan=life,
     )

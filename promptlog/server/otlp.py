@@ -50,7 +50,7 @@ async def receive(call: Call) -> Response:
     except StoreError as error:
         return _status(kind, 503, _UNAVAILABLE, str(error))
     reasons = [f"{count:,} {what}" for what, count in report.skipped.items()]
-    reasons += [f"not kept: {what}" for what in report.lost_attributes]
+    reasons += [f"{report.lost_attributes:,} attributes not kept"] if report.lost_attributes else []
     more = f"; and {len(reasons) - _SAID:,} more" if len(reasons) > _SAID else ""
     return _partial(
         kind, sum(report.skipped.values()), "; ".join(reasons[:_SAID]) + more, call.request.url.path

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from promptlog.errors import InvalidInputError
+from promptlog.errors import InvalidInputError, NotLoggedWarning, UnusedVariableWarning
 
 if TYPE_CHECKING:
     import asyncio
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 HEAD_SECONDS = 10.0  # a request's line and headers have arrived after this
+BODY_SECONDS = 60.0  # and its body
 MAX_HEAD_BYTES = 64 * 1024
 MAX_CONNECTIONS = 1000
 _KEEP_ALIVE_S = 30
@@ -24,48 +26,60 @@ _GRACE_S = 5
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with a bound of time and size for a request's head; uvicorn itself waits for ever."""
+    """uvicorn's protocol, with bounds of time for a request's head and body, and of size for the head.
 
-    _head_timer: asyncio.TimerHandle | None = None
+    uvicorn itself waits for ever. A request that comes in one piece, as most do, starts no timer.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
+    _begun = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait."""
+        """Begin to wait: a connection that says nothing is let go too."""
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        self._wait(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
-        self._stop_waiting()
+        self._rest()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take a piece, unless the head grows too large."""
+        """Take a piece, and wait for the next where it does not end a request."""
         if self._in_head:
-            if self._head_timer is None:
-                self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
             self._head_bytes += len(data)
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
             self._give_up()
+        elif self._begun and self._timer is None:
+            self._wait(HEAD_SECONDS if self._in_head else BODY_SECONDS)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._begun = True
 
     def on_headers_complete(self) -> None:
-        """Wait no more: the body has a bound of its own."""
+        """Its head is there."""
         self._in_head = False
-        self._stop_waiting()
+        self._rest()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Count anew: what comes next is another head."""
+        """It is whole; what comes next is another's head."""
         super().on_message_complete()
-        self._in_head = True
-        self._head_bytes = 0
+        self._in_head, self._begun, self._head_bytes = True, False, 0
+        self._rest()
 
-    def _stop_waiting(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _wait(self, seconds: float) -> None:
+        self._timer = self.loop.call_later(seconds, self._give_up)
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _give_up(self) -> None:
         if self.transport is not None and not self.transport.is_closing():
@@ -103,6 +117,8 @@ def serve(app: ASGIApp, listening: socket.socket, *, ready: Callable[[], Any] | 
         listening: the socket, which is closed at the end.
         ready: called once requests are taken.
     """
+    warnings.simplefilter("always", NotLoggedWarning)  # each is told to its caller, and here
+    warnings.simplefilter("ignore", UnusedVariableWarning)  # told in the answer
     config = uvicorn.Config(
         app,
         http=PatientProtocol,

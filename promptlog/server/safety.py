@@ -2,7 +2,7 @@
 
 Two rings, each plain ASGI. `Safety` stands around everything: the Host of a request must be ours (a page elsewhere whose
 name is turned to 127.0.0.1 has another: DNS rebinding), what changes something must not come from a page of another
-origin, bodies are bounded in size and time, and every answer carries strict headers. `PagesGuard` stands around all that
+origin, bodies are bounded, and every answer carries strict headers. `PagesGuard` stands around all that
 is made for people, a route that is forgotten included: a token where we can be reached from elsewhere, a CSRF token on
 whatever is no GET, and nothing of the kind in a server that only reads. PromptLayer's and OTLP's doors have keys of
 their own (`doors`).
@@ -10,7 +10,6 @@ their own (`doors`).
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 COOKIE = "promptlog_token"
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_FORM_BYTES = 1024 * 1024
-BODY_SECONDS = 60.0  # a body has arrived whole after this
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
@@ -50,6 +48,7 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
+_LOOKED_AT = frozenset((b"host", b"origin", b"sec-fetch-site", b"content-length"))
 _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
@@ -70,7 +69,6 @@ class Safety:
         app: what is inside.
         hosts: the names by which we may be called, beside loopback's; None takes any, where a token is asked for.
         max_body_bytes: more is refused.
-        body_seconds: a body that takes longer is given up.
     """
 
     def __init__(
@@ -79,12 +77,10 @@ class Safety:
         *,
         hosts: Iterable[str] | None = (),
         max_body_bytes: int = MAX_BODY_BYTES,
-        body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._app = app
         self._hosts = None if hosts is None else _LOOPBACK | {host.lower() for host in hosts}
         self._max_body_bytes = max_body_bytes
-        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -92,7 +88,7 @@ class Safety:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return  # there are no web sockets here: uvicorn refuses what is not accepted
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _LOOKED_AT}
         send = _with_headers(send)
         if refusal := self._refusal(scope["method"], headers):
             await refusal(scope, receive, send)
@@ -118,28 +114,15 @@ class Safety:
         return f"the body has more than {self._max_body_bytes:,} bytes; send less at once\n"
 
     def _bounded(self, receive: Receive) -> Receive:
-        """Return a `receive` that gives up on a body that is too large or too slow."""
+        """Return a `receive` that gives up on a body that is too large."""
         seen = 0
-        deadline: float | None = None
-        done = False
 
         async def bounded() -> Message:
-            nonlocal seen, deadline, done
-            if done:  # waiting for the client to leave, as long as the answer takes
-                return await receive()
-            if deadline is None:
-                deadline = asyncio.get_running_loop().time() + self._body_seconds
-            try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
-            except TimeoutError:
-                raise HTTPException(
-                    408, "the body took too long to arrive", {"Connection": "close"}
-                ) from None
+            nonlocal seen
+            message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._max_body_bytes:
                 raise HTTPException(413, self._too_large.strip(), {"Connection": "close"})
-            done = not message.get("more_body", False)
             return message
 
         return bounded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from promptlog.database.store import Store
     from promptlog.journal.writer import Writer
 
+_TEXTS = {"string", "large_string", "string_view"}
 _MATCHABLE = {name for name, column in COLUMNS.items() if column.kind != "time"} - {
     "input", "output", "input_text", "output_text", "parameters", "input_variables",
 }  # fmt: skip
@@ -103,13 +105,13 @@ def backfill(
                 export_targets(connection, folder, targets)
             found = match(folder, targets)
         inserted = replaced = unchanged = 0
-        with progress_bar("writing", len(found.files), wanted=progress) as advance:
-            for file in found.files:
-                changes = apply_chunk(store, file, now_us, overwrite=overwrite, dry_run=dry_run)
+        with progress_bar("writing", len(found.chunks), wanted=progress) as advance:
+            for chunk in found.chunks:
+                changes = apply_chunk(store, chunk, now_us, overwrite=overwrite, dry_run=dry_run)
                 inserted, replaced, unchanged = (
                     inserted + changes.inserted, replaced + changes.replaced, unchanged + changes.unchanged
                 )  # fmt: skip
-                file.unlink()
+                shutil.rmtree(chunk)
                 advance(1)
     return BackfillReport(
         found.rows, found.matched, found.rows - found.matched, found.requests, inserted, replaced, unchanged,
@@ -176,6 +178,10 @@ def _stage(
     if hasattr(source, "__arrow_c_stream__"):  # pandas, polars, Arrow and DuckDB's own all speak it
         if hasattr(source, "dtypes") and hasattr(source, "iloc"):
             source = _one_type_a_column(source, targets, keys, cast=cast)
+        if hasattr(source, "read_all") and not cast and _has_other_than_text(source.schema, targets):
+            source = (
+                source.read_all()
+            )  # its wrong cell is looked for in a second pass, and a stream has but one
         stage_columns(folder, source, "frame", targets, keys, cast=cast)
         return
     if isinstance(source, str | os.PathLike):
@@ -199,6 +205,11 @@ def _stage(
     on = [(target.column, target.kind in ("meta", "text")) for target in targets]
     long = stage_rows(lines, source, on, keys, cast=cast)
     stage_lines(folder, lines, targets, long=long)
+
+
+def _has_other_than_text(schema: Any, targets: Sequence[Target]) -> bool:
+    matched = {target.column for target in targets if target.kind not in ("meta", "text")}
+    return any(str(column.type) not in _TEXTS and column.name not in matched for column in schema)
 
 
 def _one_type_a_column(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -18,12 +19,23 @@ KNOWN_FILES = ", ".join((*TABLE_FILES, *sorted(LINE_FILES)))
 
 
 def read_lines(path: Path) -> Iterator[Any]:
-    """Give what each line holds; empty ones are passed over.
+    """Give what each line holds, empty ones passed over; or where the file is one array, what that holds.
 
     Raises:
-        InvalidInputError: a line is not JSON.
+        InvalidInputError: a line, or the array, is not JSON.
     """
     with path.open("rb") as file:
+        begins = file.read(len(BOM_UTF8) + 64)
+        mark = len(BOM_UTF8) if begins.startswith(BOM_UTF8) else 0
+        file.seek(mark)
+        if begins[mark:].lstrip().startswith(b"["):
+            try:
+                yield from from_json(file.read())
+            except ValueError as error:
+                raise InvalidInputError(
+                    f"{str(path)!r} begins as an array of JSON and is none: {error}"
+                ) from None
+            return
         for number, line in enumerate(file, 1):
             if line.strip():
                 try:

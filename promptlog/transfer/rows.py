@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from promptlog.database.cells import MOST_WHOLE
 from promptlog.errors import InvalidInputError
 from promptlog.identifiers import plain_number
 from promptlog.models.checks import check_keys
@@ -18,8 +19,6 @@ from promptlog.settings import MAX_LINE_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-_MOST_WHOLE = 10**15  # as in `database.cells`
 
 
 def stage_rows(
@@ -44,6 +43,7 @@ def stage_rows(
     """
     names = [name for name, _ in on]
     wanted = None if keys is None else set(keys)
+    unseen = set(wanted or ())
     long: bool | None = None
     with target.open("wb") as file:
         for number, row in enumerate(rows):
@@ -60,6 +60,7 @@ def stage_rows(
                     f"row {number} has {more!r} beside key and value, and the rows before have none: long form has "
                     f"just {', '.join((*names, 'key', 'value'))}"
                 )
+            unseen -= row.keys()
             values = [_cell(row, number, name, cast=cast or not is_text) for name, is_text in on]
             cells = (
                 {_key(row["key"], number): "value"}
@@ -78,6 +79,8 @@ def stage_rows(
                     f"row {number} has {len(line) / 1e6:,.1f} MB of text; the limit is {MAX_LINE_BYTES / 1e6:,.1f} MB"
                 )
             file.write(line + b"\n")
+    if long is False and (missing := next((key for key in keys or () if key in unseen), None)):
+        raise InvalidInputError(f"keys names {missing!r}, and no row has it")
     return bool(long)
 
 
@@ -138,7 +141,7 @@ def as_text(value: Any) -> str | None:
             if (
                 math.isfinite(value)
                 and value == int(value)
-                and (isinstance(value, Decimal) or abs(value) < _MOST_WHOLE)
+                and (isinstance(value, Decimal) or abs(value) < MOST_WHOLE)
             ):
                 return str(int(value))
             text = str(value)

@@ -40,6 +40,7 @@ def test_otlp(shell: Shell, tmp_path: Path) -> None:
             "repaired": {},
             "skipped": {},
             "lost_attributes": 0,
+            "sample": [],
         }
     ]
     assert [row["count"] for row in shell.rows("sql", "SELECT count(*) AS count FROM requests")] == [1]

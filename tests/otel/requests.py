@@ -35,6 +35,7 @@ def real_spans() -> list[ReadableSpan]:
         attributes: dict[str, Any] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.request.model": "gpt-4o-mini",
+            "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "a secret"}]}]',
             "text": "héllo \U0001f600",
             "empty": "",
             "int": -(1 << 62),

@@ -101,6 +101,23 @@ def test_a_batch_is_one_write(
     assert len(kept(client)) == 100
 
 
+def test_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With durability="fsync" a batch is synced once, whatever is in it."""
+    synced: list[int] = []
+    real = os.fsync
+
+    def spy(fd: int) -> None:
+        synced.append(fd)
+        real(fd)
+
+    with PromptLog(tmp_path / "s.duckdb", durability="fsync") as client:
+        exporter = PromptLogSpanExporter(client)
+        exporter.export([span()])
+        monkeypatch.setattr(os, "fsync", spy)
+        exporter.export([span(number=n) for n in range(1, 100)])
+    assert len(synced) == 1
+
+
 def test_exported_again(client: PromptLog, exporter: PromptLogSpanExporter) -> None:
     """The same span twice is one span, in one batch or another, before a merge or after."""
     exporter.export([span(), span()])
@@ -155,6 +172,16 @@ def test_odd_attributes(client: PromptLog, exporter: PromptLogSpanExporter, valu
         assert odd == {"good": "yes", "odd": stored, "n": 1}
         assert exporter.lost_attributes == 0
     assert exporter.lost_records == 0
+
+
+def test_odd_names(client: PromptLog, exporter: PromptLogSpanExporter) -> None:
+    """A name that is no text becomes one; a name that is longer than a record is left out and named by its beginning."""
+    names: dict[Any, Any] = {1: "one", None: "none", ("a", 2): "pair", "x" * MAX_LINE_BYTES: 1, "good": 1}
+    exporter.export([span("odd", names)])
+    odd = kept(client)["odd"]
+    assert [said[:5] for said in odd.pop(DROPPED)] == ["xxxxx"]
+    assert odd == {"1": "one", "None": "none", "('a', 2)": "pair", "good": 1}
+    assert (exporter.lost_records, exporter.lost_attributes) == (0, 1)
 
 
 def test_odd_places(client: PromptLog, exporter: PromptLogSpanExporter) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SPANS = real_spans()
 LOGS = real_logs()
+WHOLE = as_protobuf(SPANS)
 
 
 def plain(one: SpanData) -> SpanData:
@@ -79,6 +80,21 @@ def test_importing_is_exporting(client: PromptLog, tmp_path: Path) -> None:
     assert [len(rows) for rows in before] == [2, 1, 1]
 
 
+def test_switches(client: PromptLog) -> None:
+    """Content and inheritance can be left out of an import as of an export."""
+    import_otlp(client, WHOLE, capture_content=False, inherit=False)
+    (request,) = client.requests
+    assert (request.input, request.model, request.metadata) == (None, "gpt-4o-mini", {"team": "a"})
+    assert "secret" not in str(client.sql("SELECT * FROM spans").fetchall())
+
+
+def test_what_is_kept_unless_told(client: PromptLog) -> None:
+    """Unless told, messages are there, and what the span around a call says of the user, and the resource of the team."""
+    import_otlp(client, WHOLE)
+    (request,) = client.requests
+    assert (request.input_text, request.metadata) == ("a secret", {"team": "a", "user_id": "u1"})
+
+
 def document(**changes: Any) -> str:
     """A request of one span, as JSON."""
     whole = {
@@ -120,42 +136,41 @@ def test_repairs_of_protobuf(end: int | None) -> None:
     assert batch.skipped == {"spans without ids": 1}
 
 
-WHOLE = as_protobuf(SPANS)
 METRICS = json.dumps({"resourceMetrics": []})
 
 
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        (b"", "the source is empty"),
-        ("", "the source is empty"),
-        (gzip.compress(b""), "the source is empty"),
-        (WHOLE[:-7], "truncated"),
-        (sized(WHOLE)[:-7], "cut off"),
-        (sized(WHOLE, WHOLE[:-7]), "request 2 of the source is no OTLP: it is truncated"),
-        (gzip.compress(WHOLE)[:-9], "no whole gzip"),
-        (as_json(SPANS)[:-7], "is not JSON, or is cut off"),
-        (as_json(SPANS) + "\n" + as_json(SPANS)[:-7], "line 2 of the source is not JSON, or is cut off"),
-        ("{}", "neither resourceSpans nor resourceLogs"),
-        ('{"hello": 1}', "neither resourceSpans nor resourceLogs"),
-        ("[1]", "it is JSON, but a int"),
-        ('{"resourceSpans": 1}', "resourceSpans must be a list of objects"),
-        ('{"resourceSpans": [1]}', "resourceSpans must be a list of objects"),
-        ('{"resourceSpans": [{"resource": 1}]}', "resource must be an object, got int"),
-        (document(name=1), "name must be text, got int"),
-        (document(traceId="xyz"), "traceId must have 32 hexadecimal digits, got 'xyz'"),
-        (document(spanId="00"), "spanId must have 16 hexadecimal digits, got '00'"),
-        (document(startTimeUnixNano="soon"), "startTimeUnixNano must be a whole number, got 'soon'"),
-        (document(startTimeUnixNano=True), "startTimeUnixNano must be a whole number"),
-        (document(attributes=[{"key": "a", "value": {"intValue": "x"}}]), "intValue must be a whole number"),
-        (document(attributes={"a": 1}), "attributes must be a list of objects"),
-        (b"\x28\xb5\x2f\xfdxxxx", "compressed with zstd"),
-        (b"hello world", "no protobuf of OTLP"),
-        (b"\xff" * 100, "no protobuf of OTLP"),
-        (b"\x0a\x0c\x12\x0a\x12\x08\x0a\x06metric", "neither spans nor log records"),
-        (5, "read from bytes or JSON text, got int"),
-    ],
-)  # fmt: skip
+NO_OTLP: list[tuple[Any, str]] = [
+    (b"", "the source is empty"),
+    ("", "the source is empty"),
+    (gzip.compress(b""), "the source is empty"),
+    (WHOLE[:-7], "truncated"),
+    (sized(WHOLE)[:-7], "cut off"),
+    (sized(WHOLE, WHOLE[:-7]), "request 2 of the source is no OTLP: it is truncated"),
+    (gzip.compress(WHOLE)[:-9], "no whole gzip"),
+    (as_json(SPANS)[:-7], "is not JSON, or is cut off"),
+    (as_json(SPANS) + "\n" + as_json(SPANS)[:-7], "line 2 of the source is not JSON, or is cut off"),
+    ("{}", "neither resourceSpans nor resourceLogs"),
+    ('{"hello": 1}', "neither resourceSpans nor resourceLogs"),
+    ("[1]", "it is JSON of type int"),
+    ('{"resourceSpans": 1}', "resourceSpans must be a list of objects"),
+    ('{"resourceSpans": [1]}', "resourceSpans must be a list of objects"),
+    ('{"resourceSpans": [{"resource": 1}]}', "resource must be an object, got int"),
+    (document(name=1), "name must be text, got int"),
+    (document(traceId="xyz"), "traceId must have 32 hexadecimal digits, got 'xyz'"),
+    (document(spanId="00"), "spanId must have 16 hexadecimal digits, got '00'"),
+    (document(startTimeUnixNano="soon"), "startTimeUnixNano must be a whole number, got 'soon'"),
+    (document(startTimeUnixNano=True), "startTimeUnixNano must be a whole number"),
+    (document(attributes=[{"key": "a", "value": {"intValue": "x"}}]), "intValue must be a whole number"),
+    (document(attributes={"a": 1}), "attributes must be a list of objects"),
+    (b"\x28\xb5\x2f\xfdxxxx", "compressed with zstd"),
+    (b"hello world", "no protobuf of OTLP"),
+    (b"\xff" * 100, "no protobuf of OTLP"),
+    (b"\x0a\x0c\x12\x0a\x12\x08\x0a\x06metric", "neither spans nor log records"),
+    (5, "read from bytes or JSON text, got int"),
+]
+
+
+@pytest.mark.parametrize(("source", "said"), NO_OTLP, ids=[said for _, said in NO_OTLP])
 def test_what_is_no_otlp(client: PromptLog, source: Any, said: str) -> None:
     """One error that says what is wrong and where, and nothing is written of what came before it."""
     with pytest.raises(InvalidInputError, match=said):

@@ -77,6 +77,22 @@ assert trace.get_tracer_provider() is provider
     assert lines[1:] == ["apart added"]
 
 
+def test_long_conversations(tmp_path: Path) -> None:
+    """A span may have as many attributes as a long conversation has messages; where the environment sets a limit, what is left out is counted."""
+    body = """
+otel.setup(client)
+with trace.get_tracer("t").start_as_current_span("s", attributes={f"m.{n}": "hi" for n in range(500)}):
+    pass
+rows = client.sql('''SELECT len(json_keys(attributes)), attributes->'promptlog.dropped_attributes'->>0 FROM spans''').fetchall()
+say(rows[0])
+"""
+    assert run(BEGIN + body, tmp_path / "a.duckdb") == ["(500, None)"]
+    limited = "os.environ['OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT'] = '128'\n" + BEGIN + body
+    assert run(limited, tmp_path / "b.duckdb") == [
+        "(129, '372 others: left out by the program, over a limit of attributes')"
+    ]
+
+
 @pytest.mark.parametrize("batch", [True, False])
 def test_what_a_program_leaves_at_its_end(tmp_path: Path, batch: bool) -> None:
     """A program that ends without a word has all its spans written, the batch that waits too."""

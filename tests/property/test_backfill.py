@@ -88,10 +88,10 @@ def _holds(client: PromptLog, case: dict[str, Any]) -> None:
         client.log_request(**request(request_id=request_id, metadata=metadata, model=_MODELS[number % 2]))
     before = list(client.requests)
     keys = case["keys"]
-    if keys is not None and case["frame"] and "key" not in case["rows"][0]:
+    if keys is not None and case["rows"] and "key" not in case["rows"][0]:
         keys = [
             key for key in keys if key in case["rows"][0]
-        ] or None  # a frame must have the columns that are named
+        ] or None  # the rows must have the columns that are named
     expected = {request.request_id: dict(request.metadata) for request in before}
     counts = {"matched": 0, "inserted": 0, "replaced": 0, "unchanged": 0}
     reached = set()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from promptlog import by_time, col, count, error_rate, meta, score, share, tag
 from promptlog.errors import QueryError
+from promptlog.expressions.widths import spelt
 from tests.property.test_conditions import (
     Claim,
     Row,
@@ -349,6 +350,24 @@ def _source(
     if newest is not None:
         kept, requests = _newest_first(kept)[:newest], requests.limit(newest)
     return kept, requests
+
+
+@settings(max_examples=25)
+@given(rows=rows_about_a_change(), key=spans())
+def test_analytics_have_the_spans_of_groups(client: PromptLog, rows: list[Row], key: Key) -> None:
+    """The same question by either face has one answer, and it is Python's."""
+    seen = _log(client, rows)
+    asked = key.key.node
+    found = client.analytics(every=spelt(asked.every, asked.unit), time_zone=asked.time_zone).over_time
+    times = found.column("time")
+    told = [(row["time"].astimezone(UTC), row["requests"]) for row in found.dicts()]
+    filled = by_time(spelt(asked.every, asked.unit), time_zone=asked.time_zone)
+    groups = client.requests.group_by(filled).agg(count()).fetchall()
+    assert told == [(time.astimezone(UTC), n) for time, n in groups]
+    expected = _grouped(seen, [key], [Told(count(), lambda rows, _: len(rows))])
+    kept = [one for one in told if one[1] or key.fills is not None]
+    assert kept == expected
+    assert all(getattr(time.tzinfo, "key", None) == asked.time_zone for time in times)
 
 
 @settings(max_examples=25)

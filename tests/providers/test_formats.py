@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic_core import to_jsonable_python
 
 from promptlog.errors import InvalidInputError
+from promptlog.models.build import request_record
+from promptlog.models.encode import encode
 from promptlog.providers.chat import Chat
 from promptlog.providers.messages import Messages
 from promptlog.providers.protocol import Answer
@@ -301,6 +304,7 @@ def answers(draw: st.DrawFn, ends: list[str]) -> Answer:
         (Responses, ["completed", "max_output_tokens", "failed"]),
     ],
 )
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_stored_answer_is_replayed_as_it_was(
     kind: type[Any], ends: list[str], data: st.DataObject
@@ -312,3 +316,43 @@ def test_any_stored_answer_is_replayed_as_it_was(
             block.pop("signature", None)
     assert _read(kind, [kind().raw(answer)])[0] == answer
     assert _read(kind, kind().raw(answer, stream=True))[0] == answer
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path of every value inside a value."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(found for key, inner in pairs for found in _places(inner, (*path, key)))]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("kind", [Chat, Messages, Responses])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_whatever_a_server_says_the_answer_is_logged(
+    kind: type[Any], stream: bool, data: st.DataObject
+) -> None:
+    """Servers that speak almost as OpenAI's send odd things in odd places: a reader takes them, and so does the log."""
+    answer = Answer(
+        output={"type": "chat", "messages": [{"role": "assistant", "content": text("one two"), "tool_calls": [CALL]}]},
+        model="m", input_tokens=3, output_tokens=4, cached_tokens=1, finish_reason="stop",
+    )  # fmt: skip
+    raw = kind().raw(answer, stream=stream)
+    said = to_jsonable_python(raw if stream else [raw], by_alias=True)
+    path = data.draw(st.sampled_from([p for p in _places(said) if p]))
+    parent = said
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1]] = data.draw(JSON)
+    read, _ = _read(kind, said)
+    times = {"request_start_time": 1, "request_end_time": 2}
+    record: Any = request_record(
+        provider="p", model="m", input=None, **{"output": None, **read.arguments(), **times}
+    )
+    encode(record)

@@ -267,6 +267,7 @@ def test_frames_have_fitting_types(filled: PromptLog) -> None:
         (lambda requests: requests.group_by(tag, t=tag), "tag once"),
         (lambda requests: requests.group_by(by_time("1d"), t=by_time("1h")), "by_time once"),
         (lambda requests: requests.agg(), "at least one aggregate"),
+        (lambda requests: requests.group_by(tag).df(), r"call \.agg\(n=count\(\)\) before \.df"),
         (lambda requests: requests.agg(count), r"call it: count\(\)"),
         (lambda requests: requests.agg(n=col.model), "agg takes aggregates"),
         (lambda requests: requests.agg(col.status == "ERROR"), r"count\(condition\)"),

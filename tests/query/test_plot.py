@@ -106,6 +106,14 @@ def test_other_is_asked_of_its_requests(filled: PromptLog) -> None:
     assert made["encoding"]["y"]["sort"] == ["(none)", "u4", "u3", "u2", "u1", "u0"]
 
 
+def test_a_rest_that_is_larger_than_any_group_is_told_and_not_drawn(filled: PromptLog) -> None:
+    """Beside its bar the others would be slivers."""
+    groups = filled.requests.group_by(meta("user.id")).agg(n=count())
+    made, rows = drawn(groups, top=1)
+    assert {row["label"]: row["v0"] for row in rows} == {"u0": 4}
+    assert made["title"]["subtitle"] == "the first 1 by n; all others together: 8 (67% of the whole)"
+
+
 def test_a_request_with_two_tags_of_the_rest_counts_once(filled: PromptLog) -> None:
     """It is under "other" as one."""
     for number, id in enumerate(filled.requests.ids()):
@@ -162,6 +170,9 @@ def test_what_cannot_be_drawn_is_said(filled: PromptLog, monkeypatch: pytest.Mon
         (lambda: groups.plot("last"), "'last' is no number"),
         (lambda: groups.plot(["n", "last"]), "several where by_time is the only key"),
         (lambda: groups.plot(top=0), "1 to 100, got 0"),
+        (lambda: groups.plot(5), "y is the name of an aggregate"),  # type: ignore[arg-type]
+        (lambda: groups.plot([5]), "5 is no aggregate"),  # type: ignore[list-item]
+        (lambda: groups.plot(title=5), "title is a text, got 5"),  # type: ignore[arg-type]
         (lambda: filled.requests.group_by(by_time("1s")).agg(count()).plot(), "longer spans"),
     ]
     for wrong, said in cases:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import polars as pl
@@ -10,6 +11,9 @@ import pytest
 
 from promptlog import PromptLog, Request, col, errors, meta, score, since, tag, until
 from tests.samples import START, request
+
+if TYPE_CHECKING:
+    from promptlog.expressions.nodes import Condition
 
 
 @pytest.fixture
@@ -214,3 +218,18 @@ def test_hasattr_and_copies_of_col_behave() -> None:
     assert not hasattr(col, "nonsense")
     assert copy.copy(col) is not None
     assert "latency_ms" in dir(col)
+
+
+def test_conditions_beyond_what_duckdb_plans_are_refused_in_words(client: PromptLog) -> None:
+    """Thousands joined, or nested; of one key's values they are one list, and any number will do."""
+    client.log_request(**request(metadata={"k0": "x"}))
+    one: Condition = meta("k0") == "x"
+    joined, nested, values = one, one, one
+    for number in range(3000):
+        joined |= meta(f"k{number}") == "x"
+        values |= meta("k0") == str(number)
+        nested = ~nested
+    assert client.requests.filter(values).count() == 1
+    for wrong, said in ((joined, "3,000 conditions joined by OR"), (nested, "nested more than 100 deep")):
+        with pytest.raises(errors.InvalidInputError, match=said):
+            client.requests.filter(wrong).count()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import httpx
@@ -111,6 +115,13 @@ def test_elsewhere_a_token_is_made_up(tmp_path: Path) -> None:
         page = next(line.split()[-1] for line in served.said if "pages" in line)
         assert httpx.get(served.url).status_code == 401
         assert httpx.get(page, follow_redirects=True).status_code == 200
+        # Programs send it as PromptLayer's SDK sends its key: in the body, or in its header.
+        token = page.partition("token=")[2]
+        assert httpx.post(f"{served.url}/create-group", json={}).status_code == 401
+        assert httpx.post(f"{served.url}/create-group", json={"api_key": token}).status_code == 200
+        assert httpx.get(f"{served.url}/prompt-templates", headers={"X-API-KEY": token}).status_code == 200
+        assert httpx.post(f"{served.url}/v1/traces", json={}).status_code == 401
+        assert httpx.post(f"{served.url}/v1/traces", json={}, headers={"X-Api-Key": token}).status_code == 200
 
 
 def test_a_head_that_never_ends_is_cut_off(tmp_path: Path) -> None:
@@ -122,3 +133,85 @@ def test_a_head_that_never_ends_is_cut_off(tmp_path: Path) -> None:
             with pytest.raises(OSError):
                 slow.sendall(b"x: y\r\n" * 2_000_000)
         assert httpx.get(served.url).status_code == 200
+
+
+def test_a_client_that_leaves_in_the_middle(tmp_path: Path) -> None:
+    """Half a body is no request, and no traceback."""
+    with serving(tmp_path / "a.duckdb") as served:
+        host, port = served.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as leaving:
+            head = "POST /log-request HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"
+            leaving.sendall(head.encode())
+        assert httpx.get(served.url).status_code == 200
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.stderr is not None
+        assert "Traceback" not in served.process.stderr.read()
+
+
+@pytest.mark.slow
+def test_what_never_comes_is_given_up(tmp_path: Path) -> None:
+    """Who connects and says nothing, half a line or half a body is let go."""
+    with serving(tmp_path / "a.duckdb") as served:
+        host, port = served.url.removeprefix("http://").split(":")
+        for begin in (
+            b"",
+            b"POST /log-request HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+            b"GET / HT",
+            b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\nGET / HT",
+        ):
+            with socket.create_connection((host, int(port)), timeout=120) as slow:
+                slow.sendall(begin)
+                while slow.recv(65_536):  # what it answers, and then the end
+                    pass
+
+
+def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
+    """507, each time, and the server goes on."""
+    (tmp_path / "a.duckdb.journal").write_text("in the way")
+    body = {
+        "provider": "p",
+        "model": "m",
+        "input": "i",
+        "output": "o",
+        "request_start_time": 1,
+        "request_end_time": 2,
+    }
+    with serving(tmp_path / "a.duckdb") as served:
+        for _ in range(2):
+            refused = httpx.post(f"{served.url}/log-request", json=body)
+            assert (refused.status_code, refused.json()["success"]) == (507, False)
+        traces = httpx.post(f"{served.url}/v1/traces", json={"resourceSpans": []})
+        assert traces.status_code in (200, 503)
+        (tmp_path / "a.duckdb.journal").unlink()
+        assert httpx.post(f"{served.url}/log-request", json=body).status_code == 201
+
+
+def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
+    """No traceback; the exit code is a shell's for it."""
+    with serving(tmp_path / "a.duckdb") as served:
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(20) == 130
+        assert served.process.stderr is not None
+        assert served.process.stderr.read().strip() == ""
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """One line, with the way out."""
+    with serving(tmp_path / "a.duckdb") as served:
+        command = [sys.executable, "-m", "promptlog.cli", "serve", "--port", served.url.rpartition(":")[2]]
+        ran = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "give another --port" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_the_memory_of_the_database_can_be_set(tmp_path: Path) -> None:
+    """It is DuckDB's own limit; what is no size is refused before anything is served."""
+    command = [sys.executable, "-m", "promptlog.cli", "--store", str(tmp_path / "a.duckdb")]
+    ran = subprocess.run([*command, "serve", "--memory", "lots"], check=False, capture_output=True, text=True)
+    assert (ran.returncode, "such as 512MB" in ran.stderr) == (1, True)
+    asked = subprocess.run(
+        [*command, "sql", "SELECT current_setting('memory_limit') AS m", "--json"],
+        check=True, capture_output=True, text=True, env=os.environ | {"PROMPTLOG_MEMORY_LIMIT": "512MiB"},
+    )  # fmt: skip
+    assert "512.0 MiB" in asked.stdout

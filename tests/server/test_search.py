@@ -281,3 +281,17 @@ def test_what_there_is_not_is_said(server: TestClient, path: str) -> None:
     answer = server.post(path, json={})
     assert answer.status_code == 501
     assert "promptlog" in answer.json()["message"]
+
+
+def test_a_completion_is_asked_for_as_the_sdk_does(server: TestClient) -> None:
+    """Its arguments have a prompt; a server of one's own machine is named with its address."""
+    template = {"type": "completion", "content": "A {cake} cake"}
+    body = {
+        "prompt_name": "done",
+        "prompt_template": template,
+        "metadata": {"model": {"provider": "ollama", "name": "tiny"}},
+    }
+    assert server.post("/rest/prompt-templates", json=body).status_code == 201
+    got = server.post("/prompt-templates/done", json={"input_variables": {"cake": "plum"}}).json()
+    assert got["llm_kwargs"] == {"model": "tiny", "prompt": "A plum cake"}
+    assert got["custom_provider"]["base_url"] == "http://localhost:11434/v1"

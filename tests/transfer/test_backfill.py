@@ -180,6 +180,15 @@ def test_keys_chooses(filled: PromptLog) -> None:
     assert kept(filled)[1] == {"b": "x"}
 
 
+def test_rows_are_counted_through_all_files(filled: PromptLog, tmp_path: Path) -> None:
+    """In the order of the files' names, so that a message names the row it means."""
+    for number in range(3):
+        (tmp_path / f"{number}.csv").write_text("user_id,p\n" + f"x{number},y\n" * 3000)
+    (tmp_path / "3.csv").write_text("user_id,p\nu0,a\nu0,b\n")
+    with pytest.raises(errors.InvalidInputError, match="rows 9000 and 9001 both give 'p'"):
+        filled.backfill(tmp_path / "*.csv", on=meta("user_id"))
+
+
 def test_what_is_tracked_later_wins(filled: PromptLog) -> None:
     """And what was removed before may be written again; a removed request stays away."""
     first, second = filled.requests.sort("start_time").ids()[:2]
@@ -235,6 +244,7 @@ _REFUSED: list[tuple[Any, Any, dict[str, Any], str]] = [
     (pl.DataFrame({"x": ["u"]}), meta("user_id"), {}, "no column 'user_id' to match by"),
     (pl.DataFrame({"user_id": ["u"]}), meta("user_id"), {}, "no column of metadata"),
     (pl.DataFrame({"user_id": ["u"], "p": ["x"]}), meta("user_id"), {"keys": ["q"]}, "no column 'q'"),
+    ([{"user_id": "u", "p": "x"}], meta("user_id"), {"keys": ["p", "q"]}, "keys names 'q', and no row has it"),
     (pd.DataFrame({"user_id": ["u"], "a": ["x"], "A": ["y"]}), meta("user_id"), {}, "differ in case alone"),
     ([{"user_id": "u", "": "x"}], meta("user_id"), {}, "row 0"),
     ([{"user_id": "u", "p": "\ud800"}], meta("user_id"), {}, "surrogate"),
@@ -288,6 +298,58 @@ def test_a_column_of_strings_and_other_things_is_read_as_dictionaries_are(filled
     assert [one.get("p") for one in kept(filled)[:3]] == ["true", "2", None]
 
 
+@pytest.mark.parametrize("row", ["u1", "u1,b,c"])
+@pytest.mark.parametrize("before", [1, 30_000])
+def test_a_row_of_another_length_is_named(row: str, before: int, filled: PromptLog, tmp_path: Path) -> None:
+    """File, line and way out, in a few words; no later row is taken for the header."""
+    path = tmp_path / "rows.csv"
+    path.write_text("user_id,p\n" + "u0,a\n" * before + row + "\n")
+    cells = row.count(",") + 1
+    said = rf"rows\.csv, line {before + 2} has {cells} cells and the header 2: give"
+    with pytest.raises(errors.InvalidInputError, match=said) as raised:
+        filled.backfill(path, on=meta("user_id"))
+    assert "\n" not in str(raised.value)
+    path.write_text("")
+    with pytest.raises(errors.InvalidInputError, match="has no header"):
+        filled.backfill(path, on=meta("user_id"))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_csv_of_another_system(mark: str, end: str, filled: PromptLog, tmp_path: Path) -> None:
+    """With its byte order mark and its ends of lines, quotes and an empty cell."""
+    path = tmp_path / "rows.csv"
+    lines = ["user_id,plan,it's", 'u0,"a, ""b""",x', "u1,,007"]
+    path.write_bytes((mark + end.join(lines)).encode())
+    filled.backfill(path, on=meta("user_id"))
+    assert kept(filled)[:2] == [{"plan": 'a, "b"', "it's": "x"}, {"it's": "007"}]
+
+
+def test_a_stream_with_an_empty_column_of_numbers(filled: PromptLog) -> None:
+    """It says nothing, as in a table; a number in it is named."""
+    empty = pa.table({"user_id": ["u0"], "p": ["x"], "n": pa.array([None], pa.int64())})
+    assert filled.backfill(empty.to_reader(), on=meta("user_id")).inserted == 3
+    number = pa.table({"user_id": ["u0"], "p": ["x"], "n": pa.array([3], pa.int64())})
+    with pytest.raises(errors.InvalidInputError, match="row 0, column 'n': 3 is BIGINT"):
+        filled.backfill(number.to_reader(), on=meta("user_id"))
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_and_a_byte_order_mark_are_read(
+    mark: str, indent: int | None, filled: PromptLog, tmp_path: Path
+) -> None:
+    """A file of JSON is lines or one array, whatever an editor set before it."""
+    path = tmp_path / "rows.json"
+    path.write_text(mark + json.dumps(_USERS, indent=indent))
+    assert filled.backfill(path, on=meta("user_id")).inserted == 9
+    path.write_text(mark + "".join(json.dumps(row) + "\n" for row in _USERS))
+    assert filled.backfill(path, on=meta("user_id")).unchanged == 9
+    path.write_text(mark + "[\n")
+    with pytest.raises(errors.InvalidInputError, match=r"rows\.json' begins as an array"):
+        filled.backfill(path, on=meta("user_id"))
+
+
 @pytest.mark.parametrize("rows", [2, 60_000])
 def test_a_quote_that_is_never_closed_loses_no_row(rows: int, filled: PromptLog, tmp_path: Path) -> None:
     """It is refused. A lone quote inside a cell is the cell's."""
@@ -320,11 +382,42 @@ def test_texts_too_long_for_memory_are_refused_in_our_words(
     assert not list((filled.path.parent / "store.duckdb.journal" / "staging").glob("load-*"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["dicts", "arrow"])
+def test_long_texts_take_bounded_memory(
+    source: str, filled: PromptLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values that together are larger than the memory are matched and written all the same, in any order."""
+    monkeypatch.setattr(sql, "_MEMORY", "250MB")
+    monkeypatch.setattr(sql, "_GROUP_BYTES", 8_000_000)
+    ids = filled.requests.ids()
+    rows = [
+        {"request_id": id, "key": f"k{number * 7919 % 5000}", "value": f"{number} " * 1500}
+        for number in range(5000)
+        for id in ids
+    ]
+    assert sum(len(row["value"]) for row in rows) > 300_000_000
+    report = filled.backfill(SOURCES[source](rows, tmp_path), on="request_id", dry_run=True)
+    assert (report.inserted, report.requests) == (45_000, 9)
+
+
 def test_rows_that_say_the_same_are_no_contradiction(filled: PromptLog) -> None:
     """Nor are rows that give one target different keys."""
     rows = [{"user_id": "u0", "p": "a", "q": None}, {"user_id": "u0", "p": "a", "q": "b"}]
     assert filled.backfill(rows, on=meta("user_id")).inserted == 6
     assert kept(filled)[0] == {"p": "a", "q": "b"}
+
+
+def test_rows_that_say_the_same_are_counted_alike_by_a_dry_run(
+    filled: PromptLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small the chunks: all that a request is given stands in one of them."""
+    monkeypatch.setattr(sql, "CHUNK_BYTES", 1000)
+    rows = [{"request_id": id, "p": "a"} for _ in range(5) for id in filled.requests.ids()]
+    dry = filled.backfill(rows, on="request_id", dry_run=True)
+    real = filled.backfill(rows, on="request_id")
+    assert {**vars(real), "dry_run": True} == vars(dry)
+    assert (real.inserted, real.unchanged) == (9, 0)
 
 
 def test_rows_without_a_value_to_match_by_match_nothing(filled: PromptLog) -> None:
@@ -336,7 +429,7 @@ def test_rows_without_a_value_to_match_by_match_nothing(filled: PromptLog) -> No
 
 def test_many_chunks_are_one_backfill(filled: PromptLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks are counted together, whatever their size."""
-    monkeypatch.setattr(sql, "CHUNK_ENTRIES", 2048)
+    monkeypatch.setattr(sql, "CHUNK_BYTES", 1_300_000)
     ids = filled.requests.ids()
     rows = [{"request_id": id, **{f"k{number}": "v" for number in range(1000)}} for id in ids]
     report = filled.backfill(rows, on="request_id")
@@ -357,7 +450,7 @@ def test_the_memory_of_indexes_is_let_go_between_chunks(
 _BACKFILL = """
 from promptlog import meta
 from promptlog.database import backfill
-backfill.CHUNK_ENTRIES = 2048
+backfill.CHUNK_BYTES = 1_300_000
 client = PromptLog(ARGS[0])
 rows = [{"who": "w", **{f"k{i}": ARGS[1] for i in range(40)}}]
 say("go")

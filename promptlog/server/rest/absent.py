@@ -20,6 +20,8 @@ _WORKFLOWS = "promptlog runs no workflows: call your own functions, and trace th
 _SKILLS = "promptlog keeps no skills: keep them as files beside the program"
 _EVALS = "promptlog runs no evaluations: score requests with track-score, and compare them in Python or the analytics"
 _TABLES = "promptlog has no tables and datasets: export requests with Python or the shell"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_OURS = ("/api", "/rest", "/v1")  # what else is asked for below these is answered as programs want it
 _PATHS = {
     "/workflows": _WORKFLOWS,
     "/rest/workflows": _WORKFLOWS,
@@ -39,12 +41,29 @@ _PATHS = {
 
 def routes() -> list[BaseRoute]:
     """Return the doors."""
-    return [
+    absent = [
         door(method, path, _absent(why), writes=False, reads_body=False)
         for path, why in _PATHS.items()
         for path in (path, f"{path}/{{rest:path}}")
-        for method in ("GET", "POST", "PATCH", "DELETE")
+        for method in _METHODS
     ]
+    close = "a trace is never closed here: its spans may come whenever they do"
+    unknown = [
+        door(method, f"{path}/{{rest:path}}", _unknown, writes=False, reads_body=False)
+        for path in _OURS
+        for method in _METHODS
+    ]
+    return [
+        door("POST", "/api/public/v2/traces/{trace_id}/close", _absent(close), writes=False),
+        *absent,
+        *unknown,
+    ]
+
+
+async def _unknown(call: Call) -> Response:
+    raise HTTPException(
+        404, f"there is no {call.request.method} {call.request.url.path[:200]}; /openapi lists what there is"
+    )
 
 
 def _absent(why: str) -> Callable[[Call], Awaitable[Response]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from promptlog.errors import InvalidInputError, PromptLogError, StoreBusyError
@@ -70,8 +71,20 @@ def of_promptlog(_: Request, error: Exception) -> Response:
     return refusal(503, str(error))
 
 
+def of_the_departed(_: Request, __: Exception) -> Response:
+    """Return what nobody receives: the client left before it had sent all."""
+    return refusal(400, "the body ended too soon")
+
+
+def of_ours(_: Request, __: Exception) -> Response:
+    """Return a failure that is nobody's but ours; uvicorn prints it whole."""
+    return refusal(500, "the server failed; what it printed says where")
+
+
 HANDLERS: dict[Any, Any] = {
     WrongField: wrong_field,
     HTTPException: of_http,
+    ClientDisconnect: of_the_departed,
     PromptLogError: of_promptlog,
+    Exception: of_ours,
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 
+from promptlog.models.content import text_of
 from promptlog.providers.openai import LOCAL
 from promptlog.server.rest.answers import WrongField, answer
 from promptlog.server.rest.doors import Call, door
@@ -50,7 +51,18 @@ async def get_prompt(call: Call) -> dict[str, Any]:
     with naming(*_PARAMS, "prompt_name"):
         found = await call.house.ask(lambda: call.house.client.templates.get(name, params))
     call.house.remember_prompt(found["id"], name)
-    return {**found, **_address(call, found)}
+    return {**found, **_completion(found), **_address(call, found)}
+
+
+def _completion(prompt: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a completion as the SDK calls it: with a prompt, where `run` here sends a user's message."""
+    kwargs, template = prompt["llm_kwargs"], prompt["prompt_template"]
+    if not kwargs or template.get("type") != "completion" or "messages" not in kwargs:
+        return {}
+    if ((prompt["metadata"] or {}).get("model") or {}).get("provider") == "anthropic":
+        return {}  # its SDK has no completions any more
+    rest = {name: value for name, value in kwargs.items() if name != "messages"}
+    return {"llm_kwargs": {**rest, "prompt": text_of(template)}}
 
 
 def _address(call: Call, prompt: dict[str, Any]) -> dict[str, Any]:
