@@ -11,7 +11,19 @@ from pathlib import Path
 
 from benchmarks.workload import DATA
 
-_ALONE = ("append", "otel", "imports", "merge", "crowd", "memory", "million", "searches", "runs", "serve", "pages")
+_ALONE = (
+    "append",
+    "otel",
+    "imports",
+    "merge",
+    "crowd",
+    "memory",
+    "million",
+    "searches",
+    "runs",
+    "serve",
+    "pages",
+)
 _ALL = (*_ALONE, "peers")
 _PAGE = Path(__file__).parent / "README.md"
 

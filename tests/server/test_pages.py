@@ -8,7 +8,9 @@ import json
 import re
 import subprocess
 import sys
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -34,6 +36,17 @@ _PAGES = ("/", "/?q=status:error", "/?q=user_id:(", "/analytics?by=user_id", "/s
 def browser() -> Iterator[Browser]:
     with chromium() as found:
         yield found
+
+
+class _Attributes(HTMLParser):
+    """The values of all attributes that a browser would read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: set[str | None] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.values |= {value for _, value in attrs}
 
 
 def fill(client: PromptLog, count: int = 120) -> None:
@@ -242,6 +255,23 @@ def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:
             assert "\u202e" not in page.locator("body").inner_text()
             if address.startswith("/requests/"):
                 assert page.get_by_text("<script>alert(1)</script></textarea>").count() >= 5
+
+
+def test_a_link_cannot_put_attributes_into_a_page(browser: Browser, served: Served) -> None:
+    """What an address says is data as well: htmx would obey an attribute that a link smuggled in."""
+    smuggled = quote('" hx-get=/stolen hx-trigger=load x="')
+    for name in ("q", "by", "key", "sort", "c", "after", "prefix", "version"):
+        for path in ("/", "/analytics", "/sessions", "/keys/user_id", "/prompts/team/cake"):
+            found = _Attributes()
+            found.feed(httpx.get(f"{served.url}{path}?{name}={smuggled}").text)
+            assert found.values
+            assert "/stolen" not in found.values
+    with looking(browser, served.url) as page:
+        page.goto("/?q=" + quote("'a\"b\\' </script>"))
+        page.get_by_role("button", name="Copy as Python").click()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert "client.search(" in copied
+        compile(copied, "copied", "exec")
 
 
 def test_a_first_page_is_small(browser: Browser, served: Served) -> None:

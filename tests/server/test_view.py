@@ -38,6 +38,7 @@ def test_a_term_less_leaves_the_others() -> None:
 def test_a_text_that_cannot_be_read_stays() -> None:
     """It has no terms; a term more stands behind it."""
     assert View(q="a:(").terms == ()
+    assert View(q="a:(").within(since("1h")).q == "a:( since:1h"
 
 
 @pytest.mark.parametrize("q", ["", 'user_id:"a&b=c#d"', "naïve + ü %20"])

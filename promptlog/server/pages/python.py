@@ -20,6 +20,11 @@ def opening(path: str) -> str:
     return f"from promptlog import PromptLog\n\nclient = PromptLog({path!r})\n"
 
 
+def searching(path: str, q: str) -> str:
+    """Return Python that asks for what a list shows."""
+    return f"{opening(path)}found = client.search({q!r})\nfound.df()\n"
+
+
 def finding(path: str, request: Request) -> str:
     """Return Python that finds a request."""
     return f"{opening(path)}request = client.requests.get({request.request_id!r})\n"

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from promptlog.errors import SearchSyntaxError
 from promptlog.expressions.face import col
 from promptlog.server.house import house_of
-from promptlog.server.pages import cells, filters
+from promptlog.server.pages import cells, filters, python
 from promptlog.server.pages.known import known_of
 from promptlog.server.pages.rendering import page
 from promptlog.server.pages.view import View
@@ -107,7 +107,7 @@ def _load_rows(house: House, view: View, after: str | None) -> dict[str, Any]:
 def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
     """Return all that the page shows."""
     shown: dict[str, Any] = {
-        "view": view, "error": None, "facets": None, "empty": False, "after": after,
+        "view": view, "python": python.searching(str(house.client.path), view.q), "error": None, "facets": None, "empty": False, "after": after,
         "rows": [], "columns": [], "next": None, "later": None, "last": 0,
         "chips": filters.chips(view), "spans": filters.spans(view), "keys": [], "choices": cells.CHOICES,
     }  # fmt: skip

@@ -105,6 +105,8 @@ class View:
         """Return the view of another span of time."""
         left = tuple(term for term in self.terms if not isinstance(term, Since | Until))
         added = tuple(term for term in (since, until) if term is not None)
+        if self.q and not self.terms:  # it cannot be read: nothing of it is lost
+            return self.with_q(" ".join([self.q, *map(str, added)]))
         return self.with_q(str(And((*left, *added))) if left or added else "")
 
     @property
