@@ -143,7 +143,7 @@ def _batches(source: object, progress: bool | None) -> Iterator[Iterator[OtlpBat
         yield iter([source])
     elif isinstance(source, bytes | bytearray | memoryview):
         yield read_stream(BytesIO(bytes(source)), "the source")
-    elif isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
+    elif isinstance(source, str) and source.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         yield read_stream(BytesIO(source.encode("utf-8", "replace")), "the source")
     else:
         paths = _paths(source)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _TRACE_DIGITS, _SPAN_DIGITS = 32, 16
 
+#: Of text that is no Unicode, as some programs send it; to refuse it would cost all that came with it.
+MENDED = "requests with text that is no Unicode: what is wrong in it became ? or \ufffd"
+
 
 class NotOtlpError(Exception):
     """What was read is no request of OTLP; `otlp` says where, as an InvalidInputError."""
@@ -79,7 +82,7 @@ class OtlpBatch:
             self.repaired["spans that end before they start: they end at their start"] += 1
             end_ns = start_ns
         if not 0 < start_ns <= end_ns <= LATEST_US * 1000:
-            self.skipped["spans of a time after the year 9999"] += 1
+            self.skipped["spans of a time before 1970 or after 9999"] += 1
             return
         parent = None if is_zero(parent_span_id) else parent_span_id
         self.spans.append(

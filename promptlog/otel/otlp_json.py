@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlog.otel.data import EventData
 from promptlog.otel.otlp_batch import NotOtlpError
-from promptlog.otel.values import plain_attributes
+from promptlog.otel.values import plain_attributes, without
 
 if TYPE_CHECKING:
     from promptlog.otel.otlp_batch import OtlpBatch
@@ -93,7 +93,7 @@ def _read_logs(group: dict[str, Any], into: OtlpBatch) -> None:
                 _id(log, "spanId", _SPAN_DIGITS),
                 _int(log, "timeUnixNano") or _int(log, "observedTimeUnixNano"),
                 _text(log, "eventName"),
-                _value(_object(log, "body")),
+                _body(log, into.lost),
                 _attributes(log, into.lost),
                 resource,
                 name,
@@ -184,8 +184,24 @@ def _id(given: dict[str, Any], name: str, digits: int) -> str:
 
 
 def _attributes(given: dict[str, Any], lost: list[str]) -> dict[str, Any]:
-    pairs = {_text(pair, "key"): _value(_object(pair, "value")) for pair in _objects(given, "attributes")}
-    return plain_attributes(pairs, lost, _int(given, "droppedAttributesCount"))
+    pairs: dict[str, Any] = {}
+    odd: dict[str, str] = {}
+    for pair in _objects(given, "attributes"):
+        key = _text(pair, "key")
+        try:
+            pairs[key] = _value(_object(pair, "value"))
+        except (NotOtlpError, RecursionError) as error:
+            odd[key] = str(error)
+    found = plain_attributes(pairs, lost, _int(given, "droppedAttributesCount"))
+    return without(found, odd, lost) if odd else found
+
+
+def _body(log: dict[str, Any], lost: list[str]) -> Any:
+    try:
+        return _value(_object(log, "body"))
+    except (NotOtlpError, RecursionError) as error:
+        lost.append(f"a log record's body: {error}")
+        return None
 
 
 def _value(given: dict[str, Any]) -> Any:

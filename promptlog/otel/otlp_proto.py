@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
@@ -10,7 +11,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from promptlog.otel.data import EventData
-from promptlog.otel.otlp_batch import NotOtlpError
+from promptlog.otel.otlp_batch import MENDED, NotOtlpError
+from promptlog.otel.otlp_mend import mended
 from promptlog.otel.values import plain_attributes
 
 if TYPE_CHECKING:
@@ -31,6 +33,18 @@ def decode(data: bytes, into: OtlpBatch) -> None:
     Raises:
         NotOtlpError: it is truncated, or no request of spans or log records.
     """
+    if not (wrong := _read(data, into)):
+        return
+    for kind in (ExportTraceServiceRequest, ExportLogsServiceRequest):
+        with suppress(DecodeError):
+            if not _read(mended(data, kind), into):
+                into.repaired[MENDED] += 1
+                return
+    raise NotOtlpError(f"it is truncated, or no protobuf of OTLP ({wrong})")
+
+
+def _read(data: bytes, into: OtlpBatch) -> str:
+    """Read one request; return what is wrong with it, and read nothing then."""
     traces, logs = ExportTraceServiceRequest(), ExportLogsServiceRequest()
     wrong = ""
     for request in (traces, logs):
@@ -44,9 +58,10 @@ def decode(data: bytes, into: OtlpBatch) -> None:
     elif _has_logs(logs):
         _read_logs(logs, into)
     elif wrong:
-        raise NotOtlpError(f"it is truncated, or no protobuf of OTLP ({wrong})")
+        return wrong
     elif any(scope.spans for resource in traces.resource_spans for scope in resource.scope_spans):
         raise NotOtlpError("it holds neither spans nor log records (are they metrics?)")
+    return ""
 
 
 def _has_spans(request: ExportTraceServiceRequest) -> bool:
