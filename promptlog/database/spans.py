@@ -36,7 +36,7 @@ WHOLE_SPAN = (
 WHOLE_LOG = 'log."time" BETWEEN 0 AND {latest} AND (log.score IS NULL OR log.score."name" IS NOT NULL)'
 
 #: No tree of spans is deeper; a chain that runs in a circle ends here.
-_DEEPEST = 64
+_DEEPEST = 256
 
 _SPANS = """
     SELECT unnest(span), request_id, input IS NOT NULL OR output IS NOT NULL AS own_content

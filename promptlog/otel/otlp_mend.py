@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import FileDescriptor
 
 
-def mended(data: bytes, kind: type[Message]) -> bytes:
-    """Return a request with what is no UTF-8 in its texts replaced.
+def mended(data: bytes, kind: Any) -> bytes:
+    """Return a request, of a class of protobuf's, with what is no UTF-8 in its texts replaced.
 
     Raises:
         DecodeError: it is no request of this kind whatever its texts are.

@@ -9,7 +9,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
 
 from promptlog.context import current_context
-from promptlog.otel.names import WITHIN_CALL, operation_of
+from promptlog.otel.names import WITHIN_CALL, contains_no_call
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -63,7 +63,7 @@ class PromptLogSpanProcessor(SpanProcessor):
             if around.tags:
                 found[TAGS] = around.tags
         parent = trace.get_current_span(parent_context)
-        if parent.is_recording() and operation_of(getattr(parent, "attributes", None) or {}):
+        if parent.is_recording() and contains_no_call(getattr(parent, "attributes", None) or {}):
             found[WITHIN_CALL] = True
         if not found:
             return

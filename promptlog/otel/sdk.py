@@ -49,7 +49,7 @@ class Converter:
             f"{context.trace_id:032x}",
             f"{context.span_id:016x}",
             None if parent is None or not parent.span_id else f"{parent.span_id:016x}",
-            span.name,
+            span.name or "",
             span.kind.name,
             start // 1000,
             start // 1000 if end is None or end < start else end // 1000,

@@ -107,14 +107,15 @@ def test_switches(carried: None) -> None:
         ({"openinference.span.kind": "LLM"}, True),
         ({"gen_ai.operation.name": "chat"}, True),
         ({"llm.request.type": "chat"}, True),
-        ({"langfuse.observation.type": "generation"}, True),
+        ({"langfuse.observation.type": "generation", "langfuse.observation.model.name": "m"}, True),
+        ({"langfuse.observation.type": "generation"}, False),
         ({"gen_ai.operation.name": "invoke_agent"}, False),
         ({"openinference.span.kind": "CHAIN"}, False),
         ({}, False),
     ],
 )
 def test_within_a_call(outer: dict[str, Any], marked: bool) -> None:
-    """A span right inside a call to a model is marked, one inside an agent is not: that is where calls are made."""
+    """A span right inside a call to a model is marked; one inside an agent or what may only wrap calls is not: there calls are made."""
     traced = Traced()
     with traced.tracer.start_as_current_span("outer", attributes=outer):
         inner = traced.attributes({"gen_ai.operation.name": "chat"})

@@ -10,6 +10,7 @@ import pytest
 from promptlog import PromptLog, meta, tag
 from promptlog.errors import InvalidInputError, TraceNotFoundError
 from promptlog.identifiers import span_request_id
+from promptlog.models.encode import encode
 from tests.samples import START, request
 
 if TYPE_CHECKING:
@@ -99,6 +100,18 @@ def test_what_a_parent_says_reaches_the_calls_below_it(client: PromptLog) -> Non
     client.merge()
     put(client, span(1, metadata={"user_id": "u1", "plan": "free"}), span(5, 1))
     assert client.requests.get(found.request_id).metadata == {"plan": "trial", "own": "child"}
+
+
+def test_what_a_root_says_reaches_a_call_deep_below_it(client: PromptLog) -> None:
+    """An agent that calls itself makes deep trees; spans that are each other's parents end all the same."""
+    steps = [
+        span(n, n - 1 if n > 1 else None, **({"metadata": {"k": "v"}} if n == 1 else {}))
+        for n in range(1, 200)
+    ]
+    circle = [call(n, n + 1 if n < 320 else 300, metadata={f"k{n}": "v"}) for n in range(300, 321)]
+    client._append_lines([encode(record) for record in (*steps, call(200, 199), *circle)])
+    assert client.requests.filter(meta("k") == "v").count() == 1
+    assert client.requests.filter(meta("k300") == "v").count() == 21
 
 
 def test_a_request_logged_inside_a_span_belongs_to_it(client: PromptLog) -> None:
