@@ -62,7 +62,7 @@ class _Exporter:
         try:
             self._append_lines(bodies)
         except OSError as error:
-            _logger.error("%d %s not kept: %s", len(bodies), self._what, error.strerror or error)  # noqa: TRY400 - the reason is the disk's
+            _logger.error("not all of %d %s are kept: %s", len(bodies), self._what, error.strerror or error)  # noqa: TRY400 - the reason is the disk's
             return False
         return True
 

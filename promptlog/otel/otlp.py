@@ -64,14 +64,16 @@ def read_stream(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
     stream.seek(-len(first), 1)
     if first.startswith(GZIP):
         try:
-            yield from read_stream(gzip.GzipFile(fileobj=stream), name)  # type: ignore[arg-type]
+            yield from read_stream(gzip.GzipFile(fileobj=stream, mode="rb"), name)  # type: ignore[arg-type]
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InvalidInputError(f"{name} is no whole gzip file: {error}") from None
         return
     if not first:
         raise InvalidInputError(f"{name} is empty: there is no request of OTLP in it")
     if first.startswith(_ZSTD) or first[_SIZE_BYTES:].startswith(_ZSTD):
-        raise InvalidInputError(f"{name} is compressed with zstd; unpack it first: zstd -d")
+        raise InvalidInputError(
+            f"{name} is compressed with zstd; unpack it first: zstd -dc FILE | promptlog import otlp /dev/stdin"
+        )
     if first.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         yield from _read_json(stream, name)
     else:

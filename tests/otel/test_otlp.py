@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from dataclasses import replace
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -288,6 +290,16 @@ def test_files(client: PromptLog, tmp_path: Path) -> None:
     report = import_otlp(client, paths)
     assert report.spans == 2 * len(paths)
     assert set(kept(client)) == {"POST /ask", "chat"}
+
+
+def test_a_pipe(client: PromptLog, tmp_path: Path) -> None:
+    """What another program unpacks is read as it comes."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = Thread(target=pipe.write_bytes, args=(gzip.compress(WHOLE),))
+    writing.start()
+    assert import_otlp(client, pipe).spans == len(SPANS)
+    writing.join()
 
 
 def test_a_bad_file_among_good_ones(client: PromptLog, tmp_path: Path) -> None:
