@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from promptlog.otel.data import EventData
-from promptlog.otel.otlp_batch import MENDED, NotOtlpError
+from promptlog.otel.otlp_batch import KINDS, MENDED, STATUS, NotOtlpError
 from promptlog.otel.otlp_mend import mended
 from promptlog.otel.values import plain_attributes
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
     from promptlog.otel.otlp_batch import OtlpBatch
-
-_KINDS = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
-_STATUS = ("UNSET", "OK", "ERROR")
 
 
 def decode(data: bytes, into: OtlpBatch) -> None:
@@ -95,8 +92,8 @@ def _read_spans(request: ExportTraceServiceRequest, into: OtlpBatch) -> None:
                     span.start_time_unix_nano,
                     span.end_time_unix_nano,
                     name=span.name,
-                    kind=_KINDS[span.kind] if 0 <= span.kind < len(_KINDS) else "INTERNAL",
-                    status=_STATUS[span.status.code] if 0 <= span.status.code < len(_STATUS) else "UNSET",
+                    kind=KINDS[span.kind] if 0 <= span.kind < len(KINDS) else "INTERNAL",
+                    status=STATUS[span.status.code] if 0 <= span.status.code < len(STATUS) else "UNSET",
                     status_message=span.status.message,
                     attributes=_attributes(span.attributes, into.lost, span.dropped_attributes_count),
                     events=_events(span, into.lost),

@@ -84,14 +84,13 @@ class Converter:
             body = plain(record.body)
         except UnkeepableError as error:
             body = f"not kept: {error}"
-        attributes = plain_attributes(record.attributes, self.lost)
         return LogData(
             f"{record.trace_id:032x}" if record.trace_id else None,
             f"{record.span_id:016x}" if record.span_id else None,
             time // 1000,
-            record.event_name or attributes.get("event.name"),
+            record.event_name,
             body,
-            attributes,
+            plain_attributes(record.attributes, self.lost),
             self._resource(log.resource),
             None if scope is None else scope.name,
         )
