@@ -82,6 +82,23 @@ def test_baggage(carried: None) -> None:
     }
 
 
+class Unshowable:
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(("key", "value"), [("odd", Unshowable()), ("odd", object()), (5, "a"), (None, "a")])
+def test_baggage_that_is_no_text(key: Any, value: Any) -> None:
+    """What is not text becomes it by the rule for attributes; what cannot is left out, and the program goes on."""
+    token = attach(baggage.set_baggage("list", ["a", True], baggage.set_baggage(key, value)))
+    try:
+        assert Traced().attributes({"own": 1}) == {"own": 1, "promptlayer.metadata.list": '["a",true]'}
+    finally:
+        detach(token)
+
+
 def test_who_wins(carried: None) -> None:
     """What the span says itself wins over the block around it, and that over baggage; tags add up."""
     traced = Traced()
