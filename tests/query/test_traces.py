@@ -180,6 +180,29 @@ def test_a_removed_request_leaves_no_content_in_its_span(client: PromptLog) -> N
     assert len(list(client.trace(TRACE).walk())) == 2
 
 
+def test_a_removed_request_leaves_no_content_where_else_it_was_told(client: PromptLog) -> None:
+    """In its span's events, links and message, in a second instrumentation's span of it, in logs that name its answer."""
+    told: dict[str, Any] = {
+        "events": [{"name": "secret"}],
+        "links": [{"attributes": {"a": "secret"}}],
+        "tags": ["secret"],
+    }
+    gone = call(1, status_message="secret", response_id="r1", **told)
+    same = {"promptlog.within_call": True, "gen_ai.input.messages": "secret"}
+    judged = {"name": "gen_ai.evaluation.result", "response_id": "r1", "time": _START,
+              "score": {"name": "s", "label": "secret"}}  # fmt: skip
+    put(client, gone, span(2, 1, attributes=same), span(3, 1, attributes={"http": "kept"}))
+    put(client, {"kind": "log", "source_time": _START, "log": judged})
+    assert "secret" in str(client.sql("FROM spans").fetchall())
+    put(client, {"kind": "remove", "request_id": gone["request_id"]})
+    assert client.requests.count() == 0
+    for table in ("spans", "span_logs", "scores"):
+        assert "secret" not in str(client.sql(f"FROM {table}").fetchall())
+    assert client.sql("SELECT attributes->>'http' FROM spans WHERE attributes IS NOT NULL").fetchall() == [
+        ("kept",)
+    ]
+
+
 def test_the_same_export_again_changes_nothing(client: PromptLog) -> None:
     """Not even the time that a value counts from, nor is it a conflict."""
     records = [span(1, metadata={"user_id": "u1"}), call(2, 1, metadata={"plan": "pro"})]
