@@ -121,7 +121,7 @@ class AsyncPromptLog:
     """`PromptLog` for programs with an event loop; it takes the same arguments.
 
     `run`, `log_request`, `track`, `untrack`, `group`, `templates`, `log_many`, `backfill`, `merge` and `compact` are
-    awaited. Questions (`requests`, `search`, `sql`, `metadata`, `sessions`, `analytics`) are those of `PromptLog`: they are
+    awaited. Questions (`requests`, `search`, `sql`, `trace`, `metadata`, `sessions`, `analytics`) are those of `PromptLog`: they are
     built at once, and their ends (`.df()`, `.count()`, …) block; call them in `asyncio.to_thread`.
     """
 
@@ -210,5 +210,6 @@ class AsyncPromptLog:
 
     search = _plain(PromptLog.search)
     sql = _plain(PromptLog.sql)
+    trace = _plain(PromptLog.trace)
     sessions = _plain(PromptLog.sessions)
     analytics = _plain(PromptLog.analytics)

@@ -7,10 +7,13 @@ import subprocess
 import sys
 
 import promptlog
-from promptlog import PromptLog, errors
+from promptlog import AsyncPromptLog, PromptLog, errors
+from promptlog.async_client import AsyncTemplates, AsyncTrack, AsyncUntrack
+from promptlog.instrument import Instrument
 from promptlog.models.arguments import RequestArguments
 from promptlog.models.build import request_record
 from promptlog.overview import Overview
+from promptlog.prompts.templates import Templates
 from promptlog.query.catalogue import Metadata
 from promptlog.track import Track, Untrack
 
@@ -27,10 +30,28 @@ def test_public_names() -> None:
 
 def test_every_public_method_is_documented() -> None:
     """Whoever asks for help gets a sentence."""
-    client = PromptLog.__dict__ | Track.__dict__ | Untrack.__dict__ | Overview.__dict__ | Metadata.__dict__
+    client = (
+        PromptLog.__dict__
+        | Instrument.__dict__
+        | AsyncPromptLog.__dict__
+        | Templates.__dict__
+        | Track.__dict__
+        | Untrack.__dict__
+        | Overview.__dict__
+        | Metadata.__dict__
+    )
     for name, member in client.items():
         if not name.startswith("_") and callable(member):
             assert inspect.getdoc(member), name
+
+
+def test_the_awaited_client_has_all_that_the_other_has() -> None:
+    """Each public name of `PromptLog` and of its parts is one of `AsyncPromptLog` and its."""
+    pairs: list[tuple[type, type]] = [
+        (PromptLog, AsyncPromptLog), (Track, AsyncTrack), (Untrack, AsyncUntrack), (Templates, AsyncTemplates)
+    ]  # fmt: skip
+    for plain, awaited in pairs:
+        assert {name for name in dir(plain) if not name.startswith("_")} <= set(dir(awaited))
 
 
 def test_the_tree_of_errors_is_the_one_that_is_drawn() -> None:

@@ -35,7 +35,10 @@ Parameters = Annotated[
 ]
 
 prompts = typer.Typer(
-    name="prompts", no_args_is_help=True, rich_markup_mode=None, help="Prompts: list, show, publish."
+    name="prompts",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="List, show, compare and publish prompts.",
 )
 
 

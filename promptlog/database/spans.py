@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
+#: A record's `evaluations`: each under its name.
+EVALUATIONS_TYPE = "MAP(VARCHAR, STRUCT(score DOUBLE, label VARCHAR, explanation VARCHAR))"
+
 #: A record's `span`: times are microseconds.
 SPAN_TYPE = (
     'STRUCT(trace_id VARCHAR, span_id VARCHAR, parent_span_id VARCHAR, "name" VARCHAR, kind VARCHAR, start_time BIGINT, '
@@ -136,6 +139,7 @@ def hide_removed(connection: duckdb.DuckDBPyConnection) -> None:
 def settle_traces(
     connection: duckdb.DuckDBPyConnection,
     records: str,
+    parts: list[str],
     upsert: Callable[[str, str], None],
     allowed: Callable[..., str],
 ) -> None:
@@ -144,15 +148,16 @@ def settle_traces(
     Args:
         connection: the store's, in a transaction that wrote the records.
         records: the table of records.
+        parts: which of "span" and "log" they have at all.
         upsert: writes the tags or scores that a SELECT gives, by the rule of replacement.
         allowed: takes a SELECT of writes, the key's column and its kind; returns it without what removals cover.
     """
     _link_managed(connection)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT trace_id FROM ("
-        f"SELECT span.trace_id AS trace_id FROM {records} UNION ALL SELECT log.trace_id FROM {records} "
-        f"UNION ALL SELECT trace_id FROM {records} WHERE kind = 'request' "
-        f"UNION ALL SELECT trace_id FROM spans WHERE managed_span_id IN (SELECT span_id FROM {records})) "
+        f"SELECT trace_id FROM {records} WHERE kind = 'request' "
+        + "".join(f"UNION ALL SELECT {part}.trace_id FROM {records} " for part in parts)
+        + f"UNION ALL SELECT trace_id FROM spans WHERE managed_span_id IN (SELECT span_id FROM {records})) "
         f"WHERE trace_id <> ''"
     )
     told = "SELECT count(*) FROM spans WHERE (metadata IS NOT NULL OR tags IS NOT NULL) AND trace_id IN (FROM touched)"
@@ -164,7 +169,8 @@ def settle_traces(
         upsert("tags", allowed(tags, "tag", "tag"))
         connection.execute("DROP TABLE inherited")
     if _count(connection, "SELECT count(*) FROM span_logs"):
-        _settle_logs(connection, records, upsert, allowed)
+        new = f"SELECT log_hash FROM ({_LOGS.format(records=records)})" if "log" in parts else "NULL"
+        _settle_logs(connection, new, upsert, allowed)
     connection.execute("DROP TABLE touched")
 
 
@@ -180,7 +186,7 @@ def _link_managed(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _settle_logs(
     connection: duckdb.DuckDBPyConnection,
-    records: str,
+    new: str,
     upsert: Callable[[str, str], None],
     allowed: Callable[..., str],
 ) -> None:
@@ -192,7 +198,7 @@ def _settle_logs(
         UNION ALL
         SELECT l.*, s.request_id, true FROM span_logs l JOIN spans s USING (response_id)
         WHERE l.span_id = '' AND s.request_id IS NOT NULL
-          AND (s.trace_id IN (FROM touched) OR log_hash IN (SELECT log_hash FROM ({_LOGS.format(records=records)})))
+          AND (s.trace_id IN (FROM touched) OR log_hash IN ({new}))
         """
     )
     messages = """

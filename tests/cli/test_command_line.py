@@ -33,8 +33,11 @@ COMMANDS = (
     "backfill",
     "sql",
     "top",
+    "run",
     "merge",
     "compact",
+    "serve",
+    "prompts",
     "import",
 )
 
@@ -47,7 +50,7 @@ def test_every_command_has_help(shell: Shell) -> None:
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
     assert tuple(commands) == COMMANDS
-    for command in commands.values():
+    for command in (*commands.values(), *commands["prompts"].commands.values()):
         assert re.match(r"[A-Z][^\n]+[.]$", command.help.partition("\n")[0]), command.name
         assert all(getattr(option, "help", None) for option in command.params), command.name
     listed = shell.ok("--help")
