@@ -67,19 +67,34 @@ def cost_usd(
     )
     if min(tokens) < 0:  # more cached than went in: that cannot be
         return None
+    slot = int(time.time() if at is None else at) // _SLOT_S
+    known = _known(provider, None if base_url is None else str(base_url), answer.model, model, slot)
+    if known is None:
+        return None
+    place, name, rates = known
+    try:
+        return float(_linear(rates, tokens) if rates else _ask(place, name, slot, tokens))
+    except ValueError:  # tokens of a kind that has no price
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _known(
+    provider: str, base_url: str | None, answered: str | None, model: str, slot: int
+) -> tuple[tuple[str, str], str, tuple[Decimal, ...]] | None:
+    """Return where a price was found, of which name, and its rates; None where there is none, which is said once."""
     # Another's address with OpenAI's SDK: its own prices, if it has any, else OpenAI's, as behind a gateway.
-    places = [("provider_api_url", str(base_url))] if base_url is not None else []
+    places = [("provider_api_url", base_url)] if base_url is not None else []
     if provider in _PRICED:
         places.append(("provider_id", _PRICED[provider]))
-    slot = int(time.time() if at is None else at) // _SLOT_S
     try:
-        for place, name in product(places, dict.fromkeys((answer.model, model))):
+        for place, name in product(places, dict.fromkeys((answered, model))):
             rates = _rates(place, name, slot) if name else None
-            if rates is not None:
-                return float(_linear(rates, tokens) if rates else _ask(place, str(name), slot, tokens))
-    except (ImportError, ValueError):  # not installed; tokens of a kind that has no price
+            if name and rates is not None:
+                return place, name, rates
+    except ImportError:
         return None
-    at_home = base_url is None or (urlsplit(str(base_url)).hostname or "").endswith(_HOMES)
+    at_home = base_url is None or (urlsplit(base_url).hostname or "").endswith(_HOMES)
     if provider in _PRICED and at_home and (provider, model) not in _said:
         _said.add((provider, model))
         _log.warning(
