@@ -39,7 +39,7 @@ WHOLE_SPAN = (
 WHOLE_LOG = 'log."time" BETWEEN 0 AND {latest} AND (log.score IS NULL OR log.score."name" IS NOT NULL)'
 
 #: No tree of spans is deeper; a chain that runs in a circle ends here.
-_DEEPEST = 64
+_DEEPEST = 256
 
 _SPANS = """
     SELECT unnest(span), request_id, input IS NOT NULL OR output IS NOT NULL AS own_content
@@ -107,16 +107,33 @@ def insert_logs(connection: duckdb.DuckDBPyConnection, records: str) -> None:
 
 
 def hide_removed(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take the content off the spans of removed requests; the tree keeps its shape."""
-    gone = "SELECT request_id FROM removals WHERE kind = 'request'"
+    """Take the content off the spans of removed requests and off those that saw the same call; the tree keeps its shape."""
     connection.execute(
-        f"DELETE FROM span_logs l USING spans s WHERE l.trace_id = s.trace_id AND l.span_id = s.span_id "
-        f"AND s.request_id IN ({gone})"
+        """
+        CREATE OR REPLACE TEMP TABLE hidden AS
+        WITH gone AS (
+            SELECT trace_id, span_id, response_id FROM spans
+            WHERE request_id IN (SELECT request_id FROM removals WHERE kind = 'request')
+        )
+        FROM gone
+        UNION ALL -- a second instrumentation's span of the call, as our span processor marks it
+        SELECT s.trace_id, s.span_id, s.response_id
+        FROM spans s JOIN gone g ON s.trace_id = g.trace_id AND s.parent_span_id = g.span_id
+        WHERE s.attributes->>'$."promptlog.within_call"' = 'true'
+        """
     )
+    for same in (
+        "l.trace_id = h.trace_id AND l.span_id = h.span_id",
+        "l.span_id = '' AND l.response_id = h.response_id",
+    ):
+        connection.execute(f"DELETE FROM span_logs l USING hidden h WHERE {same}")
+    content = ("attributes", "events", "links", "metadata", "tags", "status_message")
     connection.execute(
-        f"UPDATE spans SET attributes = NULL, events = NULL, links = NULL, metadata = NULL, tags = NULL "
-        f"WHERE request_id IN ({gone}) AND (attributes IS NOT NULL OR events IS NOT NULL OR metadata IS NOT NULL)"
+        f"UPDATE spans SET {', '.join(f'{name} = NULL' for name in content)} FROM hidden h "
+        f"WHERE spans.trace_id = h.trace_id AND spans.span_id = h.span_id "
+        f"AND ({' OR '.join(f'spans.{name} IS NOT NULL' for name in content)})"
     )
+    connection.execute("DROP TABLE hidden")
 
 
 def settle_traces(
