@@ -90,14 +90,14 @@ def test_all_of_a_run_is_logged(both: Both, provider: str, *, stream: bool) -> N
     with context(metadata={"experiment": "e1", "user_id": "outer"}, tags=["canary"]):
         both.run(
             prompt_release_label="prod", tags=["production"], metadata={"user_id": "u1"}, group_id=7, stream=stream,
-            provider=provider, model=model, model_parameter_overrides={"max_tokens": 50},
+            provider=provider, model=model, model_parameter_overrides={"max_tokens": 50, "temperature": 0.2},
         )  # fmt: skip
     logged = both.only()
     assert logged.status == "SUCCESS"
     assert (logged.provider, logged.model, logged.output_text) == (provider, model, SAID)
     assert [message["role"] for message in (logged.input or {})["messages"]] == ["system", "user"]
     assert logged.input_text == "You are a baker.\n\nA plum cake for 8"
-    assert logged.parameters == {"max_tokens": 50}
+    assert logged.parameters == {"max_tokens": 50, "temperature": 0.2}
     assert logged.metadata == {"experiment": "e1", "user_id": "u1"}
     assert (logged.tags, logged.group_id) == (["canary", "production"], 7)
     assert (logged.prompt_name, logged.prompt_version, logged.prompt_label) == ("cake-recipe", 1, "prod")
@@ -108,7 +108,7 @@ def test_all_of_a_run_is_logged(both: Both, provider: str, *, stream: bool) -> N
     assert logged.cost_usd
     assert logged.latency_ms > 0
     (asked,) = both.wire.asked
-    assert asked.body["max_tokens"] == 50
+    assert (asked.body["max_tokens"], asked.body["temperature"]) == (50, 0.2)
     assert asked.body["model"] == model
 
 
