@@ -140,6 +140,10 @@ class Runs:
     ) -> Call:
         variables = check_dict({} if input_variables is None else input_variables, "input_variables")
         changed = check_dict({} if overrides is None else overrides, "model_parameter_overrides")
+        for one in _NO_PARAMETERS.keys() & changed.keys():
+            raise InvalidInputError(
+                f"model_parameter_overrides has {one!r}, which is no parameter; {_NO_PARAMETERS[one]}"
+            )
         for name in prompt.template.unused(variables):
             warn(f"prompt {prompt.name!r} names no variable {name!r}; it is ignored", UnusedVariableWarning)
         own = prompt.metadata.get("model") or {}
@@ -155,6 +159,14 @@ class Runs:
         )  # fmt: skip
 
 
+#: What is said elsewhere, and would be passed over among the parameters.
+_NO_PARAMETERS = {
+    "model": "give run model=…",
+    "stream": "give run stream=…",
+    "messages": "messages are those of the prompt",
+}
+
+
 def _reference(name: object, version: object, label: object) -> Reference:
     return Reference(
         check_text(name, "prompt_name"),
@@ -165,7 +177,8 @@ def _reference(name: object, version: object, label: object) -> Reference:
 
 def _missing(prompt: Published, what: str) -> str:
     raise InvalidInputError(
-        f"prompt {prompt.name!r} names no {what}: give run {what}=…, or publish it with metadata={{'model': "
+        f"prompt {prompt.name!r} names no {what}: run it with one ({what}=…, in the shell --{what} …), or publish it with "
+        f"metadata={{'model': "
         f"{{'provider': 'openai', 'name': 'gpt-4o', 'parameters': {{}}}}}}"
     )
 

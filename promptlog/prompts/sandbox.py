@@ -232,8 +232,9 @@ class _Guards(NodeTransformer):
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802
         self.generic_visit(node)
-        for one in (node, *node.ops):
-            one.expr = self._filtered(one.expr, _WEIGHED)
+        node.expr = self._filtered(node.expr, _WEIGHED)
+        for operand in node.ops:
+            operand.expr = self._filtered(operand.expr, _WEIGHED)
         return node
 
     def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Expr:  # noqa: N802
@@ -286,7 +287,7 @@ def _bounded(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _weighing(work: Callable[..., Any]) -> Callable[..., Any]:
+def _weighing(work: Any) -> Callable[..., Any]:
     """Return a test that counts what it is given."""
     wants = _PassArg.from_obj(work)
 

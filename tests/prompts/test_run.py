@@ -206,6 +206,8 @@ def test_a_completion_template_runs(both: Both) -> None:
             "input_variables.n is NaN",
         ),
         ({"model_parameter_overrides": {"x": float("inf")}}, InvalidInputError, "infinite"),
+        ({"model_parameter_overrides": {"x": object()}}, InvalidInputError, "parameters.x cannot be"),
+        ({"model_parameter_overrides": {"model": "m"}}, InvalidInputError, "give run model="),
         ({"model_parameter_overrides": 3}, InvalidInputError, "model_parameter_overrides must be a dict"),
         ({"prompt_version": 0}, InvalidInputError, "prompt_version must be at least 1"),
         ({"prompt_version": 9}, PromptNotFoundError, "no version 9"),
@@ -238,7 +240,9 @@ def test_a_variable_that_the_template_does_not_name(both: Both) -> None:
 def test_a_prompt_without_a_model(both: Both) -> None:
     """The error says what to give; with it, the prompt runs."""
     both.log.templates.publish({"prompt_name": "bare", "prompt_template": CAKE["prompt_template"]})
-    with pytest.raises(InvalidInputError, match="prompt 'bare' names no provider: give run provider="):
+    with pytest.raises(
+        InvalidInputError, match=r"prompt 'bare' names no provider: run it with one \(provider="
+    ):
         both.run("bare")
     assert both.run("bare", provider="openai", model="gpt-4o")["request_id"]
 
@@ -296,6 +300,34 @@ def test_two_hundred_at_once(tmp_path: Path, wire: Wire) -> None:
     for n, request_id in enumerate(ids):
         assert logged[request_id].output_text == f"You said: A plum cake for {n}"
         assert logged[request_id].metadata == {"n": str(n)}
+
+
+FORKS = """
+import os, sys
+from promptlog import PromptLog
+
+path, base_url = sys.argv[1:]
+client = PromptLog(path, providers={"openai": {"base_url": base_url, "api_key": "sk-test", "timeout": 10}})
+client.run("cake-recipe", input_variables={"cake_type": "first", "n": 8})
+child = os.fork()
+name = "parent" if child else "child"
+for n in range(20):
+    answer = client.run("cake-recipe", input_variables={"cake_type": name, "n": n})
+    assert answer["raw_response"].choices[0].message.content == f"You said: A {name} cake for {n}"
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_child_has_connections_of_its_own(tmp_path: Path, wire: Wire) -> None:
+    """A forked child that shared its parent's connection would be given the answers to its parent's questions."""
+    both = Both(tmp_path / "store.duckdb", wire, awaited=False)
+    arguments = [str(tmp_path / "store.duckdb"), wire.openai()]
+    ran = subprocess.run(
+        [sys.executable, "-c", FORKS, *arguments], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert len(both.requests()) == 41
 
 
 def test_a_publish_in_another_process_is_run_at_once(make: Callable[..., Both]) -> None:
