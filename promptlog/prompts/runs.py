@@ -144,8 +144,8 @@ class Runs:
             raise InvalidInputError(
                 f"model_parameter_overrides has {one!r}, which is no parameter; {_NO_PARAMETERS[one]}"
             )
-        for name in prompt.template.unused(variables):
-            warn(f"prompt {prompt.name!r} names no variable {name!r}; it is ignored", UnusedVariableWarning)
+        if warning := prompt.template.warning(variables):
+            warn(warning, UnusedVariableWarning)
         own = prompt.metadata.get("model") or {}
         name = check_text(provider or own.get("provider") or _missing(prompt, "provider"), "provider")
         chosen = check_text(model or own.get("name") or _missing(prompt, "model"), "model")

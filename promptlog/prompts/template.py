@@ -5,6 +5,7 @@ Source of the shapes: PromptLayer's Python SDK 1.5.16, `promptlayer.types.prompt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -36,6 +37,7 @@ class Template:
 
     def __init__(self, given: object, name: str) -> None:
         self._name = name
+        self._f_strings: list[str] = []
         self.names: list[str] = []
         if not isinstance(given, Mapping) or given.get("type") not in ("chat", "completion"):
             raise self._wrong(
@@ -129,6 +131,8 @@ class Template:
             return lambda _: [block]
         if not isinstance(block.get("text"), str):
             raise self._wrong(where, "a block of text has no text")
+        if template_format == "f-string":
+            self._f_strings.append(block["text"])
         try:
             text = read_text(block["text"], template_format)
         except TemplateError as error:
@@ -169,8 +173,19 @@ class Template:
         rendered.update(self._rest)
         return rendered
 
-    def unused(self, variables: Mapping[str, Any]) -> list[str]:
-        """Return the given variables that the template does not name."""
+    def warning(self, variables: Mapping[str, Any]) -> str | None:
+        """Return what is said of variables that the template does not name; None where there are none."""
+        unused = self._unused(variables)
+        if not unused:
+            return None
+        said = f"prompt {self._name!r} names no variable {', '.join(map(repr, unused))}; ignored"
+        for name in unused:
+            braces = re.compile(rf"{{{{\s*{re.escape(name)}\s*}}}}")
+            if found := next(filter(None, map(braces.search, self._f_strings)), None):
+                return f"{said}. Of an f-string, {found[0]!r} is text in braces: is its template_format 'jinja2'?"
+        return said
+
+    def _unused(self, variables: Mapping[str, Any]) -> list[str]:
         return [name for name in variables if name not in self.names]
 
     def _text(self, text: Text, variables: Mapping[str, Any], where: str) -> str:
@@ -183,7 +198,7 @@ class Template:
 
     def _missing(self, name: str, variables: Mapping[str, Any]) -> TemplateError:
         others = [other for other in self.names if other not in variables and other != name]
-        near = get_close_matches(name, self.unused(variables), n=1)
+        near = get_close_matches(name, self._unused(variables), n=1)
         hint = f"; is it what you call {near[0]!r}?" if near else ""
         also = f" (nor {', '.join(map(repr, others))})" if others else ""
         return self._wrong(

@@ -106,8 +106,7 @@ class Templates:
         if variables is not None and not asked.get("skip_input_variable_rendering"):
             variables = check_dict(variables, "input_variables")
             template = deepcopy(prompt.template.render(variables))
-            if unused := prompt.template.unused(variables):
-                warning = f"prompt {prompt.name!r} names no variable {', '.join(map(repr, unused))}; ignored"
+            if warning := prompt.template.warning(variables):
                 warn(warning, UnusedVariableWarning)
         metadata = deepcopy(prompt.metadata)
         own = metadata.get("model") or {}

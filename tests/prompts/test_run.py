@@ -323,8 +323,13 @@ def test_a_child_has_connections_of_its_own(tmp_path: Path, wire: Wire) -> None:
     """A forked child that shared its parent's connection would be given the answers to its parent's questions."""
     both = Both(tmp_path / "store.duckdb", wire, awaited=False)
     arguments = [str(tmp_path / "store.duckdb"), wire.openai()]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(
-        [sys.executable, "-c", FORKS, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", FORKS, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert len(both.requests()) == 41
