@@ -10,6 +10,7 @@ from promptlog.errors import InvalidInputError, warn_not_logged
 from promptlog.identifiers import new_request_id
 from promptlog.models.checks import check_count, check_metadata, check_tags
 from promptlog.models.encode import encode
+from promptlog.prompts.template import copied
 from promptlog.providers.protocol import Answer
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class Call:
         return {
             "prompt_template": template,
             "commit_message": self.prompt.commit_message,
-            "metadata": {**self.prompt.metadata, "model": model},
+            "metadata": {**copied(self.prompt.metadata), "model": model},
         }
 
 

@@ -15,6 +15,7 @@ from promptlog.prompts.replay import Replay, at_hand, at_hand_later, check_repla
 from promptlog.prompts.snippets import Reference
 from promptlog.prompts.steps import Ask, Blocking, Deferred, Steps
 from promptlog.prompts.stream import Stream, read, read_later
+from promptlog.prompts.template import copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -150,7 +151,7 @@ class Runs:
         name = check_text(provider or own.get("provider") or _missing(prompt, "provider"), "provider")
         chosen = check_text(model or own.get("name") or _missing(prompt, "model"), "model")
         answers = self._provider_of(name, own.get("api_type") if name == own.get("provider") else None)
-        parameters = {**(own.get("parameters") or {}), **changed}
+        parameters = {**copied(own.get("parameters") or {}), **changed}
         rendered = prompt.template.render(variables)
         key = replay_key(answers.name, chosen, parameters, rendered)
         return Call(

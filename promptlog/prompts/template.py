@@ -128,7 +128,7 @@ class Template:
             names.append(name)
             return lambda variables: self._media(name, variables, where)
         if block.get("type", "text") != "text":
-            return lambda _: [block]
+            return lambda _: [copied(block)]
         if not isinstance(block.get("text"), str):
             raise self._wrong(where, "a block of text has no text")
         if template_format == "f-string":
@@ -149,7 +149,7 @@ class Template:
 
     def _tool(self, tool: dict[str, Any]) -> Piece:
         if tool.get("type") != "variable":
-            return lambda _: [tool]
+            return lambda _: [copied(tool)]
         name = str(tool.get("name"))
         self._add([name])
         return lambda variables: self._list(name, variables, "tools", "tools")
@@ -170,7 +170,7 @@ class Template:
         )
         if self._tools:
             rendered["tools"] = [tool for piece in self._tools for tool in piece(variables)]
-        rendered.update(self._rest)
+        rendered.update(copied(self._rest))
         return rendered
 
     def warning(self, variables: Mapping[str, Any]) -> str | None:
@@ -234,6 +234,13 @@ class Template:
             {"type": "image_url", "image_url": {"url": one}} if isinstance(one, str) else dict(one)
             for one in media
         ]
+
+
+def copied(value: Any) -> Any:
+    """Return JSON as new dicts and lists: a template is kept, and what was made of it belongs to whoever gets it."""
+    if isinstance(value, dict):
+        return {key: copied(one) for key, one in value.items()}
+    return [copied(one) for one in value] if isinstance(value, list) else value
 
 
 def _format_of(given: Mapping[str, Any]) -> Any:

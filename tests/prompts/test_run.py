@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import re
 import subprocess
@@ -179,6 +180,35 @@ def test_a_completion_template_runs(both: Both) -> None:
     content = answer["prompt_blueprint"]["prompt_template"]["content"]
     assert content[0]["text"] == "Bake bread: "
     assert content[-1]["text"] == both.only().output_text
+
+
+def test_what_a_run_gives_is_the_callers(make: Callable[..., Both]) -> None:
+    """Whoever changes what a provider was given, or what came back, changes nothing of the prompt that is kept."""
+    seen: list[Any] = []
+
+    def changes(messages: list[Any], tools: list[Any], stop: list[str], **_: Any) -> str:
+        seen.append(copy.deepcopy((messages, tools, stop)))
+        tools[0]["function"]["name"] = "other"
+        messages[0]["content"][1]["image_url"]["url"] = "other"
+        stop.append("other")
+        return "Done."
+
+    both = make(providers={"changes": changes})
+    image = {"type": "image_url", "image_url": {"url": "https://a.b/c.png"}}
+    template = {
+        "type": "chat",
+        "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Look:"}, image]}],
+    }
+    model = {"provider": "changes", "name": "m", "parameters": {"stop": ["."]}}
+    metadata = {"model": model, "team": {"name": "kitchen"}}
+    both.log.templates.publish({"prompt_name": "p", "prompt_template": template, "metadata": metadata})
+    for _ in range(2):
+        blueprint = both.run("p", input_variables={})["prompt_blueprint"]
+        assert blueprint["metadata"]["team"] == {"name": "kitchen"}
+        blueprint["metadata"]["team"]["name"] = "other"
+    assert seen[0] == seen[1]
+    assert both.log.templates.get("p")["metadata"] == metadata
 
 
 # -- refused before anything is sent -----------------------------------------------------------------------------------
