@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.workload import DATA
 
-_ALONE = ("append", "otel", "imports", "merge", "crowd", "memory", "million", "searches", "runs")
+_ALONE = ("append", "otel", "imports", "merge", "crowd", "memory", "million", "searches", "runs", "serve")
 _ALL = (*_ALONE, "peers")
 _PAGE = Path(__file__).parent / "README.md"
 

@@ -28,12 +28,12 @@ _GOAL_RATIO, _GOAL_RATE = 1.5, 10_000
 def run() -> list[Row]:
     """Export 10,240 spans of each kind, in batches, on one core: who goes first alternates."""
     return [
-        _row("export spans, each a call with 2 KB of messages", _spans(calls_only=True)),
-        _row("export spans, one of four such a call", _spans(calls_only=False)),
+        _row("export spans, each a call with 2 KB of messages", spans(calls_only=True)),
+        _row("export spans, one of four such a call", spans(calls_only=False)),
     ]
 
 
-def _spans(*, calls_only: bool) -> list[ReadableSpan]:
+def spans(*, calls_only: bool) -> list[ReadableSpan]:
     """Return real spans of the SDK: a request to a server, an agent's step, a model's call, a tool."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider

@@ -7,6 +7,7 @@ The house. A floor imports only floors below it, and `tests/test_floors.py` hold
 
 ```
 5  cli (the shell)   otel (OpenTelemetry: spans as requests)   the edges
+   server (a browser, PromptLayer's SDK and OTLP over HTTP)
 4  client, async_client, track, overview, prompting,           PromptLog: the face over all of it
    instrument
 3  query (expressions -> SQL), transfer (bulk), plots,         one job each

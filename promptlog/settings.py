@@ -16,8 +16,21 @@ MAX_LINE_BYTES = 16 * 1024 * 1024  # one call, as JSON
 WRITE_BYTES = 1024 * 1024  # of a batch, what is written at once: others of the process wait for that long
 SEGMENT_BYTES = 64 * 1024 * 1024  # a segment of the journal is left for a new one past this
 SLICE_BYTES = 32 * 1024 * 1024  # the merge applies this much journal in one transaction: well below a second
+MEMORY_LIMIT = "1GB"  # DuckDB's, of each process that asks; what needs more spills
 BUSY_TIMEOUT_S = 60.0
 IDLE_S = 2.0  # an unused connection is let go after this
+
+
+def memory_limit() -> str:
+    """Return how much memory DuckDB may use in this process: $PROMPTLOG_MEMORY_LIMIT, else 1 GB.
+
+    Raises:
+        InvalidInputError: that is no size.
+    """
+    given = os.environ.get("PROMPTLOG_MEMORY_LIMIT") or MEMORY_LIMIT
+    if not re.fullmatch(r"[1-9]\d{0,8} ?([MG]i?B)", given):
+        raise InvalidInputError(f"PROMPTLOG_MEMORY_LIMIT is a size such as 512MB or 2GB, got {given!r}")
+    return given
 
 
 @dataclass(frozen=True, slots=True)

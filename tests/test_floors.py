@@ -18,7 +18,7 @@ FLOORS = {
     "database": 2,
     "query": 3, "transfer": 3, "plots": 3, "prompts": 3,
     "client": 4, "track": 4, "overview": 4, "prompting": 4, "instrument": 4, "async_client": 4, "promptlog": 4,
-    "cli": 5, "otel": 5,
+    "cli": 5, "otel": 5, "server": 5,
 }  # fmt: skip
 
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
@@ -70,8 +70,8 @@ def test_only_database_and_query_know_duckdb(module: Path) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_an_edge_stays_out_of_the_engine_room(module: Path) -> None:
-    """The shell and OpenTelemetry speak to the client, and to floors 0 and 1."""
-    if module.parts[0] in {"cli", "otel"}:
+    """The shell, OpenTelemetry and the server speak to the client, and to floors 0 and 1."""
+    if module.parts[0] in {"cli", "otel", "server"}:
         rooms = {room(other) for other in imports(ROOT / module) if other.startswith("promptlog")}
         assert not rooms & {"database", "query", "journal"}
 

@@ -17,6 +17,7 @@ from promptlog.cli import (
     prompting,
     running,
     searching,
+    serving,
     stats,
     tracing,
     tracking,
@@ -96,4 +97,5 @@ app.command("run")(running.run)
 app.add_typer(prompting.prompts)
 app.command("merge")(upkeep.merge)
 app.command("compact")(upkeep.compact)
+app.command("serve")(serving.serve)
 app.add_typer(importing.app, name="import")

@@ -84,3 +84,28 @@ def import_otlp(
         typer.echo(json_line(vars(report)))
     else:
         typer.echo("\n".join(one_line(line) for line in str(report).splitlines()))
+
+
+@app.command("promptlayer")
+def import_promptlayer(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", help="JSON or JSON Lines, as PromptLayer's API returned it."),
+    ],
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Load requests that PromptLayer's API returned, under ids made of its numbers.
+
+    Search pages (/api/public/v2/requests/search), requests (/api/public/v2/requests/ID) and bodies of /log-request. Give all
+    files at once: pages have a request's metadata, the request itself its content. The same files again change nothing.
+    """
+    from promptlog.transfer.promptlayer import import_promptlayer as load
+
+    client = open_client(store)
+    requests = load(files, client._append_lines)  # noqa: SLF001 - a door of the client's own house
+    typer.echo(
+        json_line({"imported": requests})
+        if json
+        else f"{requests:,} request{'' if requests == 1 else 's'} imported"
+    )

@@ -14,6 +14,7 @@ import duckdb
 from promptlog.database.connection import transaction
 from promptlog.database.metadata import insert_metadata, remove_metadata, replace_metadata
 from promptlog.database.spans import (
+    EVALUATIONS_TYPE,
     LOG_TYPE,
     SPAN_TYPE,
     exclude_known,
@@ -65,13 +66,16 @@ RECORD_TYPES = {
     "metadata": "MAP(VARCHAR, VARCHAR)",
     "tags": "VARCHAR[]",
     "scores": "MAP(VARCHAR, DOUBLE)",
-    "evaluations": "MAP(VARCHAR, STRUCT(score DOUBLE, label VARCHAR, explanation VARCHAR))",
+    "evaluations": "JSON",
     "prompt": 'STRUCT("name" VARCHAR, "version" BIGINT, "label" VARCHAR, "id" VARCHAR, "variables" JSON)',
     "group_id": "BIGINT",
     "removed": "STRUCT(metadata VARCHAR[], tag VARCHAR[], score VARCHAR[])",
-    "span": SPAN_TYPE,
-    "log": LOG_TYPE,
+    "span": "JSON",
+    "log": "JSON",
 }
+
+#: What these are where a record has any of them; few have, and reading such columns takes as long as all others.
+RARE_TYPES = {"evaluations": EVALUATIONS_TYPE, "span": SPAN_TYPE, "log": LOG_TYPE}
 
 _ROWS = """
     SELECT request_id, make_timestamp(time) AS logged_at, make_timestamp(start_time) AS start_time,
@@ -176,7 +180,8 @@ def _settle_traces(connection: duckdb.DuckDBPyConnection, records: str, has: dic
         _upsert(connection, table, writes, key, values)
 
     removals = _one(connection, "SELECT count(*) FROM removals") > 0
-    settle_traces(connection, records, upsert, not_removed if removals else lambda writes, *_: writes)
+    parts = [part for part in ("span", "log") if has[part]]
+    settle_traces(connection, records, parts, upsert, not_removed if removals else lambda writes, *_: writes)
     if has["remove"] or removals:
         hide_removed(connection)
 

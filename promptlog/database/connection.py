@@ -19,6 +19,7 @@ from promptlog.errors import (
     StoreUnwritableError,
     StoreVersionError,
 )
+from promptlog.settings import memory_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,6 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errn
 
 
 _ROW_GROUP_ROWS = 16_384
-_MEMORY_LIMIT = "1GB"
 _READABLE_FROM = "v1.5.0"  # tools of DuckDB 1.5 can open the file too
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": False,
@@ -86,7 +86,7 @@ def connect(paths: StorePaths, *, read_only: bool = False) -> duckdb.DuckDBPyCon
         connection.execute("SET temp_directory = ?", [str(paths.journal / "spill")])
         # DuckDB's own limit is four fifths of the machine. The store lives inside somebody's program; what needs more
         # spills.
-        connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+        connection.execute(f"SET memory_limit = '{memory_limit()}'")
         connection.execute("SET allowed_directories = ?", [[str(paths.staging), as_pattern(paths.staging)]])
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")

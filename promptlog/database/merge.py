@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
-from promptlog.database.apply import RECORD_TYPES, apply_records
+from promptlog.database.apply import RARE_TYPES, RECORD_TYPES, apply_records
 from promptlog.database.connection import our_errors
 from promptlog.database.spans import WHOLE_LOG, WHOLE_SPAN
-from promptlog.database.text import exactly
+from promptlog.database.text import exactly, literal
 from promptlog.identifiers import LATEST_US
 from promptlog.journal.sweeper import Rejected, keep_rejected
 from promptlog.settings import MAX_LINE_BYTES
@@ -33,19 +34,30 @@ _COLUMNS = (
 
 #: Lists and maps whose items no table takes as null.
 _LISTS = (
-    "tags", "map_values(metadata)", "map_values(scores)", "map_values(evaluations)", "removed.metadata", "removed.tag",
-    "removed.score", "span.tags", "map_values(span.metadata)",
+    "tags", "map_values(metadata)", "map_values(scores)", "removed.metadata", "removed.tag", "removed.score"
 )  # fmt: skip
+_RARE_LISTS = ("map_values(evaluations)", "span.tags", "map_values(span.metadata)")
+
+
+def _no_nulls(lists: tuple[str, ...]) -> str:
+    return " AND ".join(f"list_count({items}) IS NOT DISTINCT FROM len({items})" for items in lists)
+
 
 #: What a record must have beside the types of its fields.
 _WHOLE = (
     f"time BETWEEN 0 AND {LATEST_US} AND CASE kind WHEN 'track' THEN request_id IS NOT NULL "
     f"WHEN 'remove' THEN request_id IS NOT NULL WHEN 'request' THEN request_id IS NOT NULL "
     f"AND start_time BETWEEN 0 AND {LATEST_US} AND end_time BETWEEN 0 AND {LATEST_US} AND status IS NOT NULL "
-    f"WHEN 'span' THEN span IS NOT NULL WHEN 'log' THEN log IS NOT NULL ELSE false END "
-    f"AND (span IS NULL OR ({WHOLE_SPAN.format(latest=LATEST_US)})) "
-    f"AND (log IS NULL OR ({WHOLE_LOG.format(latest=LATEST_US)}))"
-    + "".join(f" AND list_count({items}) IS NOT DISTINCT FROM len({items})" for items in _LISTS)
+    f"WHEN 'span' THEN span IS NOT NULL WHEN 'log' THEN log IS NOT NULL ELSE false END AND {_no_nulls(_LISTS)}"
+)
+
+#: The same of what few records have, read as what it is.
+_WHOLE_RARE = (
+    f"(span IS NULL OR ({WHOLE_SPAN.format(latest=LATEST_US)})) "
+    f"AND (log IS NULL OR ({WHOLE_LOG.format(latest=LATEST_US)})) AND {_no_nulls(_RARE_LISTS)}"
+)
+_READ_RARE = ", ".join(
+    f"from_json({name}, {literal(json.dumps(kind))}) AS {name}" for name, kind in RARE_TYPES.items()
 )
 
 #: What DuckDB raises for a line that is no record. Anything else (memory, disk) is no fault of the line's.
@@ -103,10 +115,19 @@ def read_records(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> in
         f"CREATE OR REPLACE TEMP TABLE records AS SELECT * EXCLUDE (source_time) "
         f"REPLACE (least(coalesce(source_time, time), time) AS time) FROM ({parts})"
     )
+    rare = " OR ".join(f"{name} IS NOT NULL" for name in RARE_TYPES)
     row = connection.execute(
-        f"SELECT count(*), count(*) FILTER (NOT coalesce({_WHOLE}, false)) FROM records"
+        f"SELECT count(*), count(*) FILTER (NOT coalesce({_WHOLE}, false)), count(*) FILTER ({rare}) FROM records"
     ).fetchone()
-    count, wrong = row or (0, 0)
+    count, wrong, rarer = row or (0, 0, 0)
+    if rarer and not wrong:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE records AS SELECT * REPLACE ({_READ_RARE}) FROM records"
+        )
+        row = connection.execute(
+            f"SELECT count(*) FILTER (NOT coalesce({_WHOLE_RARE}, false)) FROM records"
+        ).fetchone()
+        wrong = row[0] if row else 0
     if wrong:
         raise duckdb.InvalidInputException(f"{wrong} lines lack what a record must have")
     return int(count)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
+#: A record's `evaluations`: each under its name.
+EVALUATIONS_TYPE = "MAP(VARCHAR, STRUCT(score DOUBLE, label VARCHAR, explanation VARCHAR))"
+
 #: A record's `span`: times are microseconds.
 SPAN_TYPE = (
     'STRUCT(trace_id VARCHAR, span_id VARCHAR, parent_span_id VARCHAR, "name" VARCHAR, kind VARCHAR, start_time BIGINT, '
@@ -36,7 +39,7 @@ WHOLE_SPAN = (
 WHOLE_LOG = 'log."time" BETWEEN 0 AND {latest} AND (log.score IS NULL OR log.score."name" IS NOT NULL)'
 
 #: No tree of spans is deeper; a chain that runs in a circle ends here.
-_DEEPEST = 64
+_DEEPEST = 256
 
 _SPANS = """
     SELECT unnest(span), request_id, input IS NOT NULL OR output IS NOT NULL AS own_content
@@ -104,21 +107,39 @@ def insert_logs(connection: duckdb.DuckDBPyConnection, records: str) -> None:
 
 
 def hide_removed(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take the content off the spans of removed requests; the tree keeps its shape."""
-    gone = "SELECT request_id FROM removals WHERE kind = 'request'"
+    """Take the content off the spans of removed requests and off those that saw the same call; the tree keeps its shape."""
     connection.execute(
-        f"DELETE FROM span_logs l USING spans s WHERE l.trace_id = s.trace_id AND l.span_id = s.span_id "
-        f"AND s.request_id IN ({gone})"
+        """
+        CREATE OR REPLACE TEMP TABLE hidden AS
+        WITH gone AS (
+            SELECT trace_id, span_id, response_id FROM spans
+            WHERE request_id IN (SELECT request_id FROM removals WHERE kind = 'request')
+        )
+        FROM gone
+        UNION ALL -- a second instrumentation's span of the call, as our span processor marks it
+        SELECT s.trace_id, s.span_id, s.response_id
+        FROM spans s JOIN gone g ON s.trace_id = g.trace_id AND s.parent_span_id = g.span_id
+        WHERE s.attributes->>'$."promptlog.within_call"' = 'true'
+        """
     )
+    for same in (
+        "l.trace_id = h.trace_id AND l.span_id = h.span_id",
+        "l.span_id = '' AND l.response_id = h.response_id",
+    ):
+        connection.execute(f"DELETE FROM span_logs l USING hidden h WHERE {same}")
+    content = ("attributes", "events", "links", "metadata", "tags", "status_message")
     connection.execute(
-        f"UPDATE spans SET attributes = NULL, events = NULL, links = NULL, metadata = NULL, tags = NULL "
-        f"WHERE request_id IN ({gone}) AND (attributes IS NOT NULL OR events IS NOT NULL OR metadata IS NOT NULL)"
+        f"UPDATE spans SET {', '.join(f'{name} = NULL' for name in content)} FROM hidden h "
+        f"WHERE spans.trace_id = h.trace_id AND spans.span_id = h.span_id "
+        f"AND ({' OR '.join(f'spans.{name} IS NOT NULL' for name in content)})"
     )
+    connection.execute("DROP TABLE hidden")
 
 
 def settle_traces(
     connection: duckdb.DuckDBPyConnection,
     records: str,
+    parts: list[str],
     upsert: Callable[[str, str], None],
     allowed: Callable[..., str],
 ) -> None:
@@ -127,15 +148,16 @@ def settle_traces(
     Args:
         connection: the store's, in a transaction that wrote the records.
         records: the table of records.
+        parts: which of "span" and "log" they have at all.
         upsert: writes the tags or scores that a SELECT gives, by the rule of replacement.
         allowed: takes a SELECT of writes, the key's column and its kind; returns it without what removals cover.
     """
     _link_managed(connection)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT trace_id FROM ("
-        f"SELECT span.trace_id AS trace_id FROM {records} UNION ALL SELECT log.trace_id FROM {records} "
-        f"UNION ALL SELECT trace_id FROM {records} WHERE kind = 'request' "
-        f"UNION ALL SELECT trace_id FROM spans WHERE managed_span_id IN (SELECT span_id FROM {records})) "
+        f"SELECT trace_id FROM {records} WHERE kind = 'request' "
+        + "".join(f"UNION ALL SELECT {part}.trace_id FROM {records} " for part in parts)
+        + f"UNION ALL SELECT trace_id FROM spans WHERE managed_span_id IN (SELECT span_id FROM {records})) "
         f"WHERE trace_id <> ''"
     )
     told = "SELECT count(*) FROM spans WHERE (metadata IS NOT NULL OR tags IS NOT NULL) AND trace_id IN (FROM touched)"
@@ -147,7 +169,8 @@ def settle_traces(
         upsert("tags", allowed(tags, "tag", "tag"))
         connection.execute("DROP TABLE inherited")
     if _count(connection, "SELECT count(*) FROM span_logs"):
-        _settle_logs(connection, records, upsert, allowed)
+        new = f"SELECT log_hash FROM ({_LOGS.format(records=records)})" if "log" in parts else "NULL"
+        _settle_logs(connection, new, upsert, allowed)
     connection.execute("DROP TABLE touched")
 
 
@@ -163,7 +186,7 @@ def _link_managed(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _settle_logs(
     connection: duckdb.DuckDBPyConnection,
-    records: str,
+    new: str,
     upsert: Callable[[str, str], None],
     allowed: Callable[..., str],
 ) -> None:
@@ -175,7 +198,7 @@ def _settle_logs(
         UNION ALL
         SELECT l.*, s.request_id, true FROM span_logs l JOIN spans s USING (response_id)
         WHERE l.span_id = '' AND s.request_id IS NOT NULL
-          AND (s.trace_id IN (FROM touched) OR log_hash IN (SELECT log_hash FROM ({_LOGS.format(records=records)})))
+          AND (s.trace_id IN (FROM touched) OR log_hash IN ({new}))
         """
     )
     messages = """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from promptlog.otel.data import EventData
 
-#: Parameters that are content: OpenInference has the whole request in some of its instrumentations.
+#: Parameters that say what went in, where nothing else does.
 _IN_PARAMETERS = ("messages", "input", "prompt", "contents", "system", "instructions")
 
 
@@ -129,7 +129,7 @@ def _add_events(
                 if not why:
                     continue
             attributes = {**attributes, DROPPED: [why]}
-        elif not capture_content:
+        if not capture_content:
             attributes = {key: value for key, value in attributes.items() if not is_content_name(key)}
         left.append({"name": event.name, "time": event.time_us, "attributes": attributes})
     if left:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import RecordTooLargeError
 from promptlog.models.encode import encode
 from promptlog.otel.mapping import log_record, span_record
 from promptlog.otel.values import mended, mended_log, without_largest
+from promptlog.providers.cost import cost_usd
+from promptlog.providers.protocol import Answer
 
 if TYPE_CHECKING:
     from promptlog.otel.data import LogData, SpanData
@@ -22,6 +25,19 @@ _OFF = {"false", "no_content", "0", "no", "off"}
 def captures_content(told: bool | None) -> bool:
     """Return whether content is kept: as told, else as the environment says, else yes."""
     return os.environ.get(CAPTURE, "").strip().lower() not in _OFF if told is None else told
+
+
+_TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens")
+_HAS_PRICES = find_spec("genai_prices") is not None
+
+
+def _price(record: dict[str, Any]) -> float | None:
+    """Return what a call cost by the prices of its time; None where it says too little, or no price is known."""
+    provider, model = record.get("provider"), record.get("model")
+    if not (_HAS_PRICES and provider and model):
+        return None
+    answer = Answer(**{name: record[name] for name in _TOKENS if name in record})
+    return cost_usd(provider, model, answer, at=record["start_time"] / 1e6)
 
 
 @dataclass(slots=True)
@@ -61,7 +77,10 @@ class Encoder:
 
     def _span(self, span: SpanData) -> bytes:
         record = span_record(span, capture_content=self.capture_content, inherit=self.inherit)
-        self.requests += record["kind"] == "request"
+        if record["kind"] == "request":
+            self.requests += 1
+            if "cost_usd" not in record and (cost := _price(record)) is not None:
+                record["cost_usd"] = cost
         return encode(record)
 
     def log(self, log: LogData) -> bytes | None:

@@ -61,8 +61,9 @@ class _Exporter:
             self._say(bad, encoder.lost)
         try:
             self._append_lines(bodies)
-        except OSError as error:
-            _logger.error("%d %s not kept: %s", len(bodies), self._what, error.strerror or error)  # noqa: TRY400 - the reason is the disk's
+        except Exception as error:  # the disk's refusals, above all
+            why = getattr(error, "strerror", None) or error
+            _logger.error("not all of %d %s are kept: %s", len(bodies), self._what, why)  # noqa: TRY400 - the reason is the disk's
             return False
         return True
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from promptlog.errors import InvalidInputError, StoreUnwritableError
 from promptlog.otel.encoding import Encoder, captures_content
@@ -143,7 +144,7 @@ def _batches(source: object, progress: bool | None) -> Iterator[Iterator[OtlpBat
         yield iter([source])
     elif isinstance(source, bytes | bytearray | memoryview):
         yield read_stream(BytesIO(bytes(source)), "the source")
-    elif isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
+    elif isinstance(source, str) and source.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         yield read_stream(BytesIO(source.encode("utf-8", "replace")), "the source")
     else:
         paths = _paths(source)
@@ -163,12 +164,24 @@ def _paths(source: object) -> list[Path]:
         ) from None
 
 
+@contextmanager
+def _seekable(file: BinaryIO) -> Iterator[BinaryIO]:
+    """Give a file, or a copy of what comes out of a pipe: `zstd -dc spans.zst | promptlog import otlp /dev/stdin`."""
+    if file.seekable():
+        yield file
+        return
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as copy:
+        shutil.copyfileobj(file, copy)
+        copy.seek(0)
+        yield copy  # type: ignore[misc]
+
+
 def _read_files(paths: list[Path], advance: Callable[[int], None]) -> Iterator[OtlpBatch]:
     for path in paths:
-        with path.open("rb") as file:
+        with path.open("rb") as file, _seekable(file) as stream:
             told = 0
-            for batch in read_stream(file, repr(str(path))):
+            for batch in read_stream(stream, repr(str(path))):
                 yield batch
-                here = file.tell()  # below a gzip, of the packed bytes
+                here = stream.tell()  # below a gzip, of the packed bytes
                 advance(here - told)
                 told = here

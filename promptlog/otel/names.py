@@ -93,6 +93,16 @@ def operation_of(attributes: Mapping[str, Any]) -> str | None:
     return None
 
 
+def contains_no_call(attributes: Mapping[str, Any]) -> bool:
+    """Return whether a span is one call to a model, as it begins: what is traced right inside is the same call.
+
+    A generation of Langfuse's that names no model may be a function of the program that makes calls.
+    """
+    return operation_of(attributes) is not None and (
+        "langfuse.observation.type" not in attributes or "langfuse.observation.model.name" in attributes
+    )
+
+
 def provider_of(name: str, attributes: Mapping[str, Any]) -> str:
     """Return PromptLayer's name of a provider; one that it does not know keeps its own, in lower case."""
     name = name.strip().lower()

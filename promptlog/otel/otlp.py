@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import json
 import zlib
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
 from promptlog.errors import InvalidInputError, MissingExtraError
 from promptlog.otel import otlp_json
-from promptlog.otel.otlp_batch import NotOtlpError, OtlpBatch
+from promptlog.otel.otlp_batch import MENDED, NotOtlpError, OtlpBatch
+from promptlog.otel.strings import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,14 +64,16 @@ def read_stream(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
     stream.seek(-len(first), 1)
     if first.startswith(GZIP):
         try:
-            yield from read_stream(gzip.GzipFile(fileobj=stream), name)  # type: ignore[arg-type]
+            yield from read_stream(gzip.GzipFile(fileobj=stream, mode="rb"), name)  # type: ignore[arg-type]
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InvalidInputError(f"{name} is no whole gzip file: {error}") from None
         return
     if not first:
         raise InvalidInputError(f"{name} is empty: there is no request of OTLP in it")
     if first.startswith(_ZSTD) or first[_SIZE_BYTES:].startswith(_ZSTD):
-        raise InvalidInputError(f"{name} is compressed with zstd; unpack it first: zstd -d")
+        raise InvalidInputError(
+            f"{name} is compressed with zstd; unpack it first: zstd -dc FILE | promptlog import otlp /dev/stdin"
+        )
     if first.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         yield from _read_json(stream, name)
     else:
@@ -80,17 +84,17 @@ def _read_json(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
     """Read one request a line, else the whole as one."""
     line, number = stream.readline(), 1
     try:
-        from_json(_bare(line))
+        _parse(_bare(line))
     except ValueError:
         line += stream.read()  # written over several lines
     while line:
         if bare := _bare(line):
             where = f"line {number} of {name}" if number > 1 else name
             try:
-                document = from_json(bare)
+                document, mended = _parse(bare)
             except ValueError as error:
                 raise InvalidInputError(f"{where} is not JSON, or is cut off: {error}") from None
-            yield _decoded(document, where)
+            yield _decoded(document, where, mended=mended)
         line = stream.readline()
         number += 1
 
@@ -99,8 +103,21 @@ def _bare(line: bytes) -> bytes:
     return line.removeprefix(b"\xef\xbb\xbf").strip()
 
 
-def _decoded(document: object, where: str) -> OtlpBatch:
+def _parse(bare: bytes) -> tuple[Any, bool]:
+    """Return what JSON holds, and whether text in it that is no Unicode was mended."""
+    try:
+        return from_json(bare), False
+    except ValueError as error:
+        try:
+            return whole(json.loads(bare.decode("utf-8", "replace"))), True
+        except (ValueError, RecursionError):
+            raise error from None
+
+
+def _decoded(document: object, where: str, *, mended: bool) -> OtlpBatch:
     batch = OtlpBatch()
+    if mended:
+        batch.repaired[MENDED] += 1
     try:
         otlp_json.decode(document, batch)
     except NotOtlpError as error:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
     from promptlog.otel.data import EventData
 
-_TRACE_DIGITS, _SPAN_DIGITS = 32, 16
+TRACE_DIGITS, SPAN_DIGITS = 32, 16
+#: By their numbers in OTLP.
+KINDS = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+STATUS = ("UNSET", "OK", "ERROR")
+
+#: Of text that is no Unicode, as some programs send it; to refuse it would cost all that came with it.
+MENDED = "requests with text that is no Unicode: what is wrong in it became ? or \ufffd"
 
 
 class NotOtlpError(Exception):
@@ -61,8 +67,8 @@ class OtlpBatch:
         Raises:
             NotOtlpError: an id has another length.
         """
-        checked_id(trace_id, _TRACE_DIGITS, "a span's trace id")
-        checked_id(span_id, _SPAN_DIGITS, "a span's id")
+        checked_id(trace_id, TRACE_DIGITS, "a span's trace id")
+        checked_id(span_id, SPAN_DIGITS, "a span's id")
         if is_zero(trace_id) or is_zero(span_id):
             self.skipped["spans without ids"] += 1
             return
@@ -79,7 +85,7 @@ class OtlpBatch:
             self.repaired["spans that end before they start: they end at their start"] += 1
             end_ns = start_ns
         if not 0 < start_ns <= end_ns <= LATEST_US * 1000:
-            self.skipped["spans of a time after the year 9999"] += 1
+            self.skipped["spans of a time before 1970 or after 9999"] += 1
             return
         parent = None if is_zero(parent_span_id) else parent_span_id
         self.spans.append(
@@ -113,20 +119,19 @@ class OtlpBatch:
         scope: str | None,
     ) -> None:
         """Take a log record, likewise."""
-        checked_id(trace_id, _TRACE_DIGITS, "a log record's trace id")
-        checked_id(span_id, _SPAN_DIGITS, "a log record's span id")
+        checked_id(trace_id, TRACE_DIGITS, "a log record's trace id")
+        checked_id(span_id, SPAN_DIGITS, "a log record's span id")
         if not 0 < time_ns <= LATEST_US * 1000:
             self.skipped["log records without a time"] += 1
             return
         of = None if is_zero(trace_id) else trace_id
         at = None if is_zero(span_id) else span_id
-        said = name or attributes.get("event.name")
         self.logs.append(
             LogData(
                 of,
                 at,
                 time_ns // 1000,
-                said if isinstance(said, str) else None,
+                name or None,
                 body,
                 attributes,
                 resource,

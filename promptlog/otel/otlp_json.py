@@ -8,16 +8,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from promptlog.otel.data import EventData
-from promptlog.otel.otlp_batch import NotOtlpError
-from promptlog.otel.values import plain_attributes
+from promptlog.otel.otlp_batch import KINDS, SPAN_DIGITS, STATUS, TRACE_DIGITS, NotOtlpError
+from promptlog.otel.values import plain_attributes, without
 
 if TYPE_CHECKING:
     from promptlog.otel.otlp_batch import OtlpBatch
 
 _HEX = re.compile(r"[0-9a-fA-F]*")
-_KINDS = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
-_STATUS = ("UNSET", "OK", "ERROR")
-_TRACE_DIGITS, _SPAN_DIGITS = 32, 16
 _METRICS = ("resourceMetrics", "resource_metrics", "resourceProfiles", "resource_profiles")
 
 
@@ -52,14 +49,14 @@ def _read_spans(group: dict[str, Any], into: OtlpBatch) -> None:
         for span in _objects(scope, "spans"):
             status = _object(span, "status")
             into.add_span(
-                _id(span, "traceId", _TRACE_DIGITS),
-                _id(span, "spanId", _SPAN_DIGITS),
-                _id(span, "parentSpanId", _SPAN_DIGITS),
+                _id(span, "traceId", TRACE_DIGITS),
+                _id(span, "spanId", SPAN_DIGITS),
+                _id(span, "parentSpanId", SPAN_DIGITS),
                 _int(span, "startTimeUnixNano"),
                 _int(span, "endTimeUnixNano"),
                 name=_text(span, "name"),
-                kind=_enum(span, "kind", _KINDS),
-                status=_enum(status, "code", _STATUS),
+                kind=_enum(span, "kind", KINDS),
+                status=_enum(status, "code", STATUS),
                 status_message=_text(status, "message"),
                 attributes=_attributes(span, into.lost),
                 events=[
@@ -72,8 +69,8 @@ def _read_spans(group: dict[str, Any], into: OtlpBatch) -> None:
                 ],
                 links=[
                     {
-                        "trace_id": _id(link, "traceId", _TRACE_DIGITS),
-                        "span_id": _id(link, "spanId", _SPAN_DIGITS),
+                        "trace_id": _id(link, "traceId", TRACE_DIGITS),
+                        "span_id": _id(link, "spanId", SPAN_DIGITS),
                         "attributes": _attributes(link, into.lost),
                     }
                     for link in _objects(span, "links")
@@ -89,11 +86,11 @@ def _read_logs(group: dict[str, Any], into: OtlpBatch) -> None:
         name = _text(_object(scope, "scope"), "name") or None
         for log in _objects(scope, "logRecords"):
             into.add_log(
-                _id(log, "traceId", _TRACE_DIGITS),
-                _id(log, "spanId", _SPAN_DIGITS),
+                _id(log, "traceId", TRACE_DIGITS),
+                _id(log, "spanId", SPAN_DIGITS),
                 _int(log, "timeUnixNano") or _int(log, "observedTimeUnixNano"),
                 _text(log, "eventName"),
-                _value(_object(log, "body")),
+                _body(log, into.lost),
                 _attributes(log, into.lost),
                 resource,
                 name,
@@ -184,8 +181,24 @@ def _id(given: dict[str, Any], name: str, digits: int) -> str:
 
 
 def _attributes(given: dict[str, Any], lost: list[str]) -> dict[str, Any]:
-    pairs = {_text(pair, "key"): _value(_object(pair, "value")) for pair in _objects(given, "attributes")}
-    return plain_attributes(pairs, lost, _int(given, "droppedAttributesCount"))
+    pairs: dict[str, Any] = {}
+    odd: dict[str, str] = {}
+    for pair in _objects(given, "attributes"):
+        key = _text(pair, "key")
+        try:
+            pairs[key] = _value(_object(pair, "value"))
+        except (NotOtlpError, RecursionError) as error:
+            odd[key] = str(error)
+    found = plain_attributes(pairs, lost, _int(given, "droppedAttributesCount"))
+    return without(found, odd, lost) if odd else found
+
+
+def _body(log: dict[str, Any], lost: list[str]) -> Any:
+    try:
+        return _value(_object(log, "body"))
+    except (NotOtlpError, RecursionError) as error:
+        lost.append(f"a log record's body: {error}")
+        return None
 
 
 def _value(given: dict[str, Any]) -> Any:

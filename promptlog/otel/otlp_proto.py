@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
@@ -10,7 +11,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from promptlog.otel.data import EventData
-from promptlog.otel.otlp_batch import NotOtlpError
+from promptlog.otel.otlp_batch import KINDS, MENDED, STATUS, NotOtlpError
+from promptlog.otel.otlp_mend import mended
 from promptlog.otel.values import plain_attributes
 
 if TYPE_CHECKING:
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
 
     from promptlog.otel.otlp_batch import OtlpBatch
 
-_KINDS = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
-_STATUS = ("UNSET", "OK", "ERROR")
-
 
 def decode(data: bytes, into: OtlpBatch) -> None:
     """Read one request.
@@ -31,6 +30,18 @@ def decode(data: bytes, into: OtlpBatch) -> None:
     Raises:
         NotOtlpError: it is truncated, or no request of spans or log records.
     """
+    if not (wrong := _read(data, into)):
+        return
+    for kind in (ExportTraceServiceRequest, ExportLogsServiceRequest):
+        with suppress(DecodeError):
+            if not _read(mended(data, kind), into):
+                into.repaired[MENDED] += 1
+                return
+    raise NotOtlpError(f"it is truncated, or no protobuf of OTLP ({wrong})")
+
+
+def _read(data: bytes, into: OtlpBatch) -> str:
+    """Read one request; return what is wrong with it, and read nothing then."""
     traces, logs = ExportTraceServiceRequest(), ExportLogsServiceRequest()
     wrong = ""
     for request in (traces, logs):
@@ -44,9 +55,10 @@ def decode(data: bytes, into: OtlpBatch) -> None:
     elif _has_logs(logs):
         _read_logs(logs, into)
     elif wrong:
-        raise NotOtlpError(f"it is truncated, or no protobuf of OTLP ({wrong})")
+        return wrong
     elif any(scope.spans for resource in traces.resource_spans for scope in resource.scope_spans):
         raise NotOtlpError("it holds neither spans nor log records (are they metrics?)")
+    return ""
 
 
 def _has_spans(request: ExportTraceServiceRequest) -> bool:
@@ -80,8 +92,8 @@ def _read_spans(request: ExportTraceServiceRequest, into: OtlpBatch) -> None:
                     span.start_time_unix_nano,
                     span.end_time_unix_nano,
                     name=span.name,
-                    kind=_KINDS[span.kind] if 0 <= span.kind < len(_KINDS) else "INTERNAL",
-                    status=_STATUS[span.status.code] if 0 <= span.status.code < len(_STATUS) else "UNSET",
+                    kind=KINDS[span.kind] if 0 <= span.kind < len(KINDS) else "INTERNAL",
+                    status=STATUS[span.status.code] if 0 <= span.status.code < len(STATUS) else "UNSET",
                     status_message=span.status.message,
                     attributes=_attributes(span.attributes, into.lost, span.dropped_attributes_count),
                     events=_events(span, into.lost),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import baggage as otel_baggage
@@ -9,11 +10,14 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
 
 from promptlog.context import current_context
-from promptlog.otel.names import WITHIN_CALL, operation_of
+from promptlog.otel.names import WITHIN_CALL, contains_no_call
+from promptlog.otel.strings import as_text
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
+
+_logger = logging.getLogger(__name__)
 
 TAGS = "promptlog.tags"
 _METADATA = "promptlayer.metadata."  # PromptLayer's name for a key that is nobody else's
@@ -57,13 +61,17 @@ class PromptLogSpanProcessor(SpanProcessor):
         """Set the attributes that the span has not."""
         found: dict[str, Any] = {}
         if self._baggage and (carried := otel_baggage.get_all(parent_context)):
-            found = {_attribute(key): str(value) for key, value in carried.items()}
+            for key, value in carried.items():
+                try:
+                    found[_attribute(key)] = as_text(value)
+                except Exception as error:  # a program may carry anything; it is never broken for that
+                    _logger.warning("baggage %.40r is not kept: %s", key, error)
         if self._context and (around := current_context()) is not None:
             found |= {_attribute(key): value for key, value in around.metadata.items()}
             if around.tags:
                 found[TAGS] = around.tags
         parent = trace.get_current_span(parent_context)
-        if parent.is_recording() and operation_of(getattr(parent, "attributes", None) or {}):
+        if parent.is_recording() and contains_no_call(getattr(parent, "attributes", None) or {}):
             found[WITHIN_CALL] = True
         if not found:
             return

@@ -104,6 +104,6 @@ def tags(value: Any) -> list[str]:
     """Return tags: a list of them, JSON of one, or one tag alone."""
     found = parsed(value) if isinstance(value, str) and value[:1] == "[" else value
     given = [as_text(tag) for tag in (found if isinstance(found, list | tuple) else [found])]
-    if odd := next((tag for tag in given if not 0 < len(tag) <= MAX_TAG_CHARS), None):
+    if odd := next((tag for tag in given if len(tag) > MAX_TAG_CHARS), None):
         raise ValueError(f"a tag has {len(odd):,} characters; the limit is {MAX_TAG_CHARS:,}")
     return list(dict.fromkeys(tag for tag in given if tag))

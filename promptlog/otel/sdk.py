@@ -49,7 +49,7 @@ class Converter:
             f"{context.trace_id:032x}",
             f"{context.span_id:016x}",
             None if parent is None or not parent.span_id else f"{parent.span_id:016x}",
-            span.name,
+            span.name or "",
             span.kind.name,
             start // 1000,
             start // 1000 if end is None or end < start else end // 1000,
@@ -84,14 +84,13 @@ class Converter:
             body = plain(record.body)
         except UnkeepableError as error:
             body = f"not kept: {error}"
-        attributes = plain_attributes(record.attributes, self.lost)
         return LogData(
             f"{record.trace_id:032x}" if record.trace_id else None,
             f"{record.span_id:016x}" if record.span_id else None,
             time // 1000,
-            record.event_name or attributes.get("event.name"),
+            record.event_name,
             body,
-            attributes,
+            plain_attributes(record.attributes, self.lost),
             self._resource(log.resource),
             None if scope is None else scope.name,
         )

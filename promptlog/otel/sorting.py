@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from promptlog.otel.flattened import Tree, grow
-from promptlog.otel.strings import as_text
-from promptlog.otel.table import Rule, find_rule, is_content
+from promptlog.otel.strings import as_text, parsed
+from promptlog.otel.table import CONTENT_PARAMETERS, PARAMETERS, Rule, find_rule, is_content
 from promptlog.settings import MAX_KEY_CHARS
 
 if TYPE_CHECKING:
@@ -45,6 +46,14 @@ def says_something(attributes: Mapping[str, Any]) -> bool:
     return any(_OTHER_RULES[name] is not None for name in attributes)
 
 
+def _without_content(parameters: Any) -> dict[str, Any]:
+    """Return parameters without messages and tools; of what is no object nothing, for nobody knows what it holds."""
+    found = parsed(parameters)
+    return (
+        {key: found[key] for key in found if key not in CONTENT_PARAMETERS} if isinstance(found, dict) else {}
+    )
+
+
 #: By field: the rank of the row that filled it, the attribute and the value.
 Fields = dict[str, tuple[int, str, Any]]
 
@@ -72,8 +81,11 @@ class Sorted:
         rules = _CALL_RULES if call else _OTHER_RULES
         groups, trees, rest = self.groups, self.trees, self.rest
         for name, value in attributes.items():
-            if not capture_content and _CONTENT[name]:
-                continue
+            if not capture_content:
+                if _CONTENT[name]:
+                    continue
+                if name in PARAMETERS:
+                    value = _without_content(value)  # noqa: PLW2901 - what is left of it
             rule = rules[name]
             if rule is None:
                 rest[name] = value
@@ -100,6 +112,11 @@ class Sorted:
             before = fields.get(field)
             if before is None:
                 fields[field] = (rank, name, found)
+            elif not field:  # objects add up
+                best, other = sorted((before, (rank, name, found)), key=itemgetter(0))
+                fields[field] = (*best[:2], {**other[2], **best[2]})
+                if not other[2].items() <= fields[field][2].items():
+                    self._lose(other, None)
             elif rank < before[0]:
                 fields[field] = (rank, name, found)
                 self._lose(before, found)
@@ -109,7 +126,8 @@ class Sorted:
     def _lose(self, loser: tuple[int, str, Any], winner: Any) -> None:
         """Keep what another row's word went before, where it says something else."""
         if loser[2] != winner:
-            self.rest[loser[1]] = self._attributes[loser[1]]
+            name = loser[1]
+            self.rest[name] = loser[2] if name in PARAMETERS else self._attributes[name]
 
     def take(self, field: str) -> Any:
         """Return the value of a field that stands alone and use it up; None where there is none."""
@@ -122,7 +140,7 @@ class Sorted:
         if fields is None:
             return {}
         found = {field: value for field, (_, _, value) in fields.items()}
-        many = found.pop("*", None)
+        many = found.pop("", None)
         return found if many is None else {**many, **found}
 
     def take_metadata(self) -> dict[str, str]:

@@ -41,14 +41,15 @@ def parsed(value: Any) -> Any:
     if value[:1] not in '{["N-I':  # most is plain text
         return value
     try:
-        return _whole(json.loads(value, parse_constant=str))
+        return whole(json.loads(value, parse_constant=str))
     except (ValueError, RecursionError):
         return value
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
+    """Return what JSON held with all its texts valid Unicode: half of a pair of surrogates becomes a question mark."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {_whole(key): _whole(item) for key, item in value.items()}
-    return [_whole(item) for item in value] if isinstance(value, list) else value
+        return {whole(key): whole(item) for key, item in value.items()}
+    return [whole(item) for item in value] if isinstance(value, list) else value

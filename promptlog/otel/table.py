@@ -217,15 +217,25 @@ CONTENT = frozenset({
     "llm.function_call", "llm.prompt_template.template", "tool.parameters", "reranker.query", "embedding.text",
     "mcp.request.argument", "mcp.response.value", "function_input", "function_output",
     "all_messages_events", "pydantic_ai.all_messages", "final_result", "tool_arguments", "tool_response",
+    "request_data", "response_data", "events", "mlflow.spanInputs", "mlflow.spanOutputs",
+    "gcp.vertex.agent.llm_request", "gcp.vertex.agent.llm_response", "gcp.vertex.agent.data",
+    "gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.tool_response",
 })  # fmt: skip
 CONTENT_PREFIXES = (
+    "llm.input_messages", "llm.output_messages", "llm.prompts", "llm.completions", "llm.choices", "llm.tools",
     "retrieval.documents.", "reranker.input_documents.", "reranker.output_documents.", "embedding.", "input.", "output.",
     "gen_ai.content.", "gen_ai.prompt.", "gen_ai.completion.", "document.", "ai.prompt", "ai.response.text",
     "ai.response.object", "ai.response.toolCalls", "ai.toolCall.args", "ai.toolCall.result",
     "openai_agents.function.input", "openai_agents.function.output", "openai_agents.generation.raw_",
     "openai_agents.response.raw_", "openai_agents.custom.data", "openai_agents.raw_json",
-    "lk.chat_ctx", "lk.response", "lk.user_input", "lk.function_tool.arguments", "lk.function_tool.output",
+    "haystack.component.input", "haystack.component.output", "lk.instructions", "lk.chat_ctx", "lk.response", "lk.user_input", "lk.function_tool.arguments", "lk.function_tool.output",
 )  # fmt: skip
+#: Parameters that are content: some instrumentations put the whole request there.
+CONTENT_PARAMETERS = frozenset({
+    "messages", "input", "prompt", "contents", "system", "instructions", "tools", "functions"
+})  # fmt: skip
+#: The attributes that hold parameters as one object.
+PARAMETERS = frozenset(row.attribute for row in TABLE if row.field == "parameters.*")
 _CONTENT_FIELDS = {"system", "input", "output", "raw_input", "raw_output", "tools"}
 
 
@@ -233,16 +243,20 @@ class Rule(NamedTuple):
     """What is done with one attribute: a row as it applies to a whole name."""
 
     group: str  # "metadata" of the field metadata.user_id; "" of a field that stands alone
-    field: str  # "user_id"
+    field: str  # "user_id"; "" for many at once
     rank: int
     read: Callable[[Any], Any] | None  # None: the value is taken as it is
     path: tuple[str, ...] | None = None  # a place in a list, where the field is one
 
 
-def _rule(field: str, rank: int, reader: Callable[[Any], Any]) -> Rule:
+def _rule(field: str, rank: int, reader: Callable[[Any], Any], key: str | None = None) -> Rule:
     group, dot, rest = field.partition(".")
     if not dot:
         group, rest = "", field
+    elif key is not None:
+        rest = key
+    elif rest == "*":
+        rest = ""
     return Rule(group, rest, rank, None if reader is read.anything else reader)
 
 
@@ -270,7 +284,7 @@ def find_rule(name: str, *, call: bool) -> Rule | None:
                 return None
             if row.field[0] != "@":
                 reader = row.read if len(key) <= MAX_KEY_CHARS else read.too_long
-                return _rule(row.field.replace("<key>", key), rank, reader)
+                return _rule(row.field, rank, reader, key)
             path = tuple(key.split("."))
             # Vectors are no messages, nor is gen_ai.prompt.name: a list's items are numbered.
             whole = path[0].isdecimal() and len(path) > 1 and path[-1] != "vector"

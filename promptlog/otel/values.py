@@ -84,10 +84,10 @@ def plain_attributes(given: Mapping[str, Any] | None, lost: list[str], dropped: 
                 reasons[key] = str(error)
     if dropped:
         reasons[f"{dropped:,} others"] = "left out by the program, over a limit of attributes"
-    return _without(found, reasons, lost) if reasons else found
+    return without(found, reasons, lost) if reasons else found
 
 
-def _without(attributes: Mapping[str, Any], reasons: Mapping[str, str], lost: list[str]) -> dict[str, Any]:
+def without(attributes: Mapping[str, Any], reasons: Mapping[str, str], lost: list[str]) -> dict[str, Any]:
     """Return attributes without some of them, and with the reasons."""
     said = [f"{str(key)[:_LONGEST_NAME]}: {why}" for key, why in reasons.items()]
     lost += said
@@ -146,7 +146,7 @@ def without_largest(given: SpanData, lost: list[str]) -> SpanData | None:
     size, where, key = max(places)
     reason = {key: f"{size:,} bytes of a span that may have {MAX_LINE_BYTES:,} in all"}
     if where < 0:
-        return replace(given, attributes=_without(given.attributes, reason, lost))
+        return replace(given, attributes=without(given.attributes, reason, lost))
     events = list(given.events)
-    events[where] = replace(events[where], attributes=_without(events[where].attributes, reason, lost))
+    events[where] = replace(events[where], attributes=without(events[where].attributes, reason, lost))
     return replace(given, events=events)

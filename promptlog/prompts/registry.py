@@ -240,6 +240,8 @@ def _checked(body: object) -> tuple[list[str], PromptRow]:
     if message is not None and not isinstance(message, str):
         raise InvalidInputError(f"commit_message must be a string, got {type(message).__name__}")
     labels = given.get("release_labels") or []
+    if not isinstance(labels, str | list | tuple):
+        raise InvalidInputError(f"release_labels must be a list of strings, got {type(labels).__name__}")
     labels = [check_label(label) for label in ([labels] if isinstance(labels, str) else labels)]
     plain = json.loads(encode({"prompt_template": template, "metadata": metadata}))
     hashed = json.dumps([plain["prompt_template"], plain["metadata"]], sort_keys=True).encode()

@@ -60,6 +60,7 @@ class _Expander:
     def __init__(self, find: Callable[[Reference], Included]) -> None:
         self._find = find
         self.found: list[dict[str, Any]] = []
+        self._known: dict[Reference, tuple[str, str]] = {}  # the text and format of a snippet, read once
 
     def whole(self, holder: Mapping[str, Any], chain: tuple[str, ...]) -> Mapping[str, Any]:
         """Return a message or completion with its texts expanded."""
@@ -98,6 +99,18 @@ class _Expander:
         if reference.name in chain:
             circle = " → ".join([*chain[chain.index(reference.name) :], reference.name])
             raise TemplateError(f"prompt {chain[0]!r} includes itself without an end: {circle}")
+        if reference not in self._known:
+            self._known[reference] = self._read(reference, chain)
+        text, own_format = self._known[reference]
+        if own_format != template_format and ("{" in text or "}" in text):
+            raise TemplateError(
+                f"prompt {chain[-1]!r} is of template_format {template_format!r} and includes {reference.name!r}, which is "
+                f"of {own_format!r}; publish them in one format"
+            )
+        return text
+
+    def _read(self, reference: Reference, chain: tuple[str, ...]) -> tuple[str, str]:
+        """Return the text of a snippet, its own snippets in their places, and its format."""
         included = self._find(reference)
         entry = {"prompt_name": reference.name, "version": included.version, "label": reference.label}
         if entry not in self.found:
@@ -109,13 +122,7 @@ class _Expander:
             )
         whole = self.whole(template, (*chain, reference.name))
         text = "".join(block["text"] for block in whole["content"] if isinstance(block.get("text"), str))
-        own_format = str(template.get("template_format") or "f-string")
-        if own_format != template_format and ("{" in text or "}" in text):
-            raise TemplateError(
-                f"prompt {chain[-1]!r} is of template_format {template_format!r} and includes {reference.name!r}, which is "
-                f"of {own_format!r}; publish them in one format"
-            )
-        return text
+        return text, str(template.get("template_format") or "f-string")
 
 
 def read_reference(written: str) -> Reference:

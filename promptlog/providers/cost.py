@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from itertools import product
@@ -32,7 +33,7 @@ _HOMES = ("openai.com", "anthropic.com")
 _said: set[tuple[str, str]] = set()
 
 _PROBE = 1_000_000  # tokens
-_SLOT_S = 300  # prices change at a full or half hour: what was asked holds for the five minutes it stands in
+_SLOT_S = 1800  # prices change at a full or half hour: what was asked holds for the half hour it stands in
 
 
 class _Tokens(NamedTuple):
@@ -42,7 +43,9 @@ class _Tokens(NamedTuple):
     output: int
 
 
-def cost_usd(provider: str, model: str, answer: Answer, *, base_url: Any = None) -> float | None:
+def cost_usd(
+    provider: str, model: str, answer: Answer, *, base_url: Any = None, at: float | None = None
+) -> float | None:
     """Return the price of an answer in US dollars.
 
     Args:
@@ -50,6 +53,7 @@ def cost_usd(provider: str, model: str, answer: Answer, *, base_url: Any = None)
         model: as it was asked for.
         answer: its tokens are counted, and the model it names wins over the one that was asked for.
         base_url: the address that was called, where it may not be the provider's own.
+        at: when the call began, epoch seconds; else it is now.
 
     Returns:
         the price; None where the tokens or a price are not known, or genai-prices is not installed. That a model of
@@ -63,19 +67,34 @@ def cost_usd(provider: str, model: str, answer: Answer, *, base_url: Any = None)
     )
     if min(tokens) < 0:  # more cached than went in: that cannot be
         return None
+    slot = int(time.time() if at is None else at) // _SLOT_S
+    known = _known(provider, None if base_url is None else str(base_url), answer.model, model, slot)
+    if known is None:
+        return None
+    place, name, rates = known
+    try:
+        return float(_linear(rates, tokens) if rates else _ask(place, name, slot, tokens))
+    except ValueError:  # tokens of a kind that has no price
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _known(
+    provider: str, base_url: str | None, answered: str | None, model: str, slot: int
+) -> tuple[tuple[str, str], str, tuple[Decimal, ...]] | None:
+    """Return where a price was found, of which name, and its rates; None where there is none, which is said once."""
     # Another's address with OpenAI's SDK: its own prices, if it has any, else OpenAI's, as behind a gateway.
-    places = [("provider_api_url", str(base_url))] if base_url is not None else []
+    places = [("provider_api_url", base_url)] if base_url is not None else []
     if provider in _PRICED:
         places.append(("provider_id", _PRICED[provider]))
-    now = int(time.time()) // _SLOT_S
     try:
-        for place, name in product(places, dict.fromkeys((answer.model, model))):
-            rates = _rates(place, name, now) if name else None
-            if rates is not None:
-                return float(_linear(rates, tokens) if rates else _ask(place, str(name), tokens))
-    except (ImportError, ValueError):  # not installed; tokens of a kind that has no price
+        for place, name in product(places, dict.fromkeys((answered, model))):
+            rates = _rates(place, name, slot) if name else None
+            if name and rates is not None:
+                return place, name, rates
+    except ImportError:
         return None
-    at_home = base_url is None or (urlsplit(str(base_url)).hostname or "").endswith(_HOMES)
+    at_home = base_url is None or (urlsplit(base_url).hostname or "").endswith(_HOMES)
     if provider in _PRICED and at_home and (provider, model) not in _said:
         _said.add((provider, model))
         _log.warning(
@@ -86,16 +105,16 @@ def cost_usd(provider: str, model: str, answer: Answer, *, base_url: Any = None)
     return None
 
 
-@lru_cache(maxsize=1024)
-def _rates(place: tuple[str, str], model: str, _slot: int) -> tuple[Decimal, ...] | None:
+@lru_cache(maxsize=4096)
+def _rates(place: tuple[str, str], model: str, slot: int) -> tuple[Decimal, ...] | None:
     """Return what a call costs, and a token of each kind; empty where it is not as simple, None where it is unknown.
 
     genai-prices takes longer over one price than all else that is logged of a call; most prices are a sum.
     """
     try:
-        nothing = _ask(place, model, _Tokens(0, 0, 0, 0))
+        nothing = _ask(place, model, slot, _Tokens(0, 0, 0, 0))
         each = [
-            (_ask(place, model, _Tokens(*(_PROBE * (i == kind) for i in range(4)))) - nothing) / _PROBE
+            (_ask(place, model, slot, _Tokens(*(_PROBE * (i == kind) for i in range(4)))) - nothing) / _PROBE
             for kind in range(4)
         ]
         rates = (nothing, *each)
@@ -104,7 +123,7 @@ def _rates(place: tuple[str, str], model: str, _slot: int) -> tuple[Decimal, ...
     except ValueError:  # a kind of token has no price of its own
         return ()
     some, many = _Tokens(1000, 300, 200, 500), _Tokens(3 * _PROBE, _PROBE, _PROBE, 2 * _PROBE)
-    simple = all(_linear(rates, tokens) == _ask(place, model, tokens) for tokens in (some, many))
+    simple = all(_linear(rates, tokens) == _ask(place, model, slot, tokens) for tokens in (some, many))
     return rates if simple else ()
 
 
@@ -112,7 +131,7 @@ def _linear(rates: tuple[Decimal, ...], tokens: _Tokens) -> Decimal:
     return rates[0] + sum((rate * count for rate, count in zip(rates[1:], tokens, strict=True)), Decimal(0))
 
 
-def _ask(place: tuple[str, str], model: str, tokens: _Tokens) -> Decimal:
+def _ask(place: tuple[str, str], model: str, slot: int, tokens: _Tokens) -> Decimal:
     from genai_prices import Usage, calc_price
 
     usage = Usage(
@@ -122,4 +141,5 @@ def _ask(place: tuple[str, str], model: str, tokens: _Tokens) -> Decimal:
         output_tokens=tokens.output,
     )
     where: Any = dict([place])
-    return calc_price(usage, model, **where).total_price
+    when = datetime.fromtimestamp(slot * _SLOT_S, UTC)
+    return calc_price(usage, model, genai_request_timestamp=when, **where).total_price

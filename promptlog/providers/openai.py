@@ -36,7 +36,8 @@ class _OpenAI(WithClients):
 
     def __init__(self, name: str = "openai", *, client: Any = None, **options: Any) -> None:
         self.name = name
-        self._base_url = options.get("base_url") or getattr(client, "base_url", None)
+        address = options.get("base_url") or getattr(client, "base_url", None)
+        self._base_url = None if address is None else str(address)
         self._clients = Clients(lambda awaited: _client(name, options, awaited=awaited), client)
 
     def cost_usd(self, answer: Answer, model: str) -> float | None:

@@ -36,6 +36,7 @@ COMMANDS = (
     "run",
     "merge",
     "compact",
+    "serve",
     "prompts",
     "import",
 )

@@ -132,6 +132,27 @@ def test_a_named_key_wins_over_one_of_an_object_and_a_span_over_its_resource() -
     assert "metadata" not in alone["span"]
 
 
+def test_objects_of_two_vocabularies_add_up() -> None:
+    """The first in the table wins a key, whichever is set first; what lost stays, unless it says the same."""
+    objects = {"langfuse.trace.metadata": '{"a": 1, "b": 1}', "metadata": '{"b": 2, "c": 2}'}
+    for order in (list(objects), list(reversed(objects))):
+        record = span_record(a_span(a_call(**{name: objects[name] for name in order})))
+        assert record["metadata"] == {"a": "1", "b": "1", "c": "2"}
+        assert record["span"]["attributes"] == {
+            "gen_ai.operation.name": "chat",
+            "metadata": '{"b": 2, "c": 2}',
+        }
+    agreed = span_record(a_span(a_call(**{**objects, "metadata": '{"a": 1, "c": 2}'})))
+    assert agreed["span"]["attributes"] == {"gen_ai.operation.name": "chat"}
+
+
+@pytest.mark.parametrize("key", ["*", "<key>", "a.b", " "])
+def test_any_text_is_a_key(key: str) -> None:
+    """Also what the table writes for others, beside an object."""
+    record = span_record(a_span(a_call(metadata='{"x": "y"}', **{f"promptlayer.metadata.{key}": "v"})))
+    assert record["metadata"] == {"x": "y", key: "v"}
+
+
 def test_without_inheritance_a_span_around_keeps_its_identity_in_its_attributes() -> None:
     """Nothing is handed down and nothing lost."""
     attributes = {"user.id": "ann", "tag.tags": ["a"], "langfuse.observation.type": "agent"}
@@ -264,6 +285,7 @@ def test_the_model_that_was_asked_for_is_found_among_the_parameters() -> None:
         ("metadata", "[1]"),
         ("llm.invocation_parameters", "{truncated"),
         ("tag.tags", ["t" * 513]),
+        ("tag.tags", ["", "t" * 513]),
         ("promptlayer.metadata." + "k" * 1025, "v"),
     ],
 )
@@ -324,7 +346,7 @@ SECRET = "s3cr3t"
 def test_content_is_kept_out_of_request_attributes_and_events() -> None:
     """No row's content, nor that of tools, retrieval, agents or events, is anywhere in the record."""
     from promptlog.otel.sorting import is_content_name
-    from promptlog.otel.table import CONTENT
+    from promptlog.otel.table import CONTENT, PARAMETERS
 
     numbered = {
         "llm.input_messages.": "0.message.content",
@@ -362,6 +384,20 @@ def test_content_is_kept_out_of_request_attributes_and_events() -> None:
         ]
         assert SECRET in encode(span_record(a_span(attributes, events=events))).decode()
     assert record["kind"] == "span"
+    for name in ("llm.input_messages", "llm.prompts", "llm.tools.x", "llm.output_messages.0", *PARAMETERS):
+        for value in (SECRET, [SECRET], f'{{"messages": "{SECRET}'):  # text cut off too
+            for attributes in ({name: value}, a_call(**{name: value})):
+                encoded = encode(span_record(a_span(attributes), capture_content=False)).decode()
+                assert SECRET not in encoded
+    both = dict.fromkeys(PARAMETERS, json.dumps({"messages": SECRET, "seed": 1}))
+    both["llm.invocation_parameters"] = json.dumps({"messages": SECRET, "seed": 2})
+    assert SECRET not in encode(span_record(a_span(a_call(**both)), capture_content=False)).decode()
+    judged = an_event(
+        "gen_ai.evaluation.result", **{"gen_ai.input.messages": SECRET}
+    )  # neither score nor label
+    assert (
+        SECRET not in encode(span_record(a_span(a_call(), events=[judged]), capture_content=False)).decode()
+    )
     call = span_record(a_span(a_call(**secret, **parameters), events=events), capture_content=False)
     assert call["finish_reason"] == "stop"
     assert call["parameters"] == {"seed": 1}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from dataclasses import replace
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 
 from promptlog.errors import InvalidInputError, StoreUnwritableError
 from promptlog.otel import PromptLogLogExporter, PromptLogSpanExporter, import_otlp, read_otlp
+from promptlog.otel.otlp_batch import MENDED
 from promptlog.otel.sdk import Converter
+from promptlog.otel.strings import DROPPED
 from tests.otel.requests import (
     as_json,
     as_protobuf,
@@ -118,7 +122,7 @@ START = START_NS // 1000
         ({"startTimeUnixNano": None, "endTimeUnixNano": None}, None, "spans without times"),
         ({"traceId": ""}, None, "spans without ids"),
         ({"spanId": "0" * 16}, None, "spans without ids"),
-        ({"startTimeUnixNano": "1" + "0" * 24, "endTimeUnixNano": "1" + "0" * 24}, None, "spans of a time after the year 9999"),
+        ({"startTimeUnixNano": "1" + "0" * 24, "endTimeUnixNano": "1" + "0" * 24}, None, "spans of a time before 1970 or after 9999"),
     ],
 )  # fmt: skip
 def test_repairs(changes: dict[str, Any], times: tuple[int, int] | None, said: str) -> None:
@@ -160,7 +164,6 @@ NO_OTLP: list[tuple[Any, str]] = [
     (document(spanId="00"), "spanId must have 16 hexadecimal digits, got '00'"),
     (document(startTimeUnixNano="soon"), "startTimeUnixNano must be a whole number, got 'soon'"),
     (document(startTimeUnixNano=True), "startTimeUnixNano must be a whole number"),
-    (document(attributes=[{"key": "a", "value": {"intValue": "x"}}]), "intValue must be a whole number"),
     (document(attributes={"a": 1}), "attributes must be a list of objects"),
     (b"\x28\xb5\x2f\xfdxxxx", "compressed with zstd"),
     (b"hello world", "no protobuf of OTLP"),
@@ -210,12 +213,72 @@ def test_any_field(name: str, value: Any) -> None:
     assert refusal(document(**{name: value})).startswith("the source is no OTLP: ")
 
 
+def test_a_bad_attribute_costs_itself_alone() -> None:
+    """A wrong type, a value too deep for us: the span is kept with its other attributes, and what is lost is said."""
+    good = {"key": "good", "value": {"stringValue": "kept"}}
+    deep: dict[str, Any] = {"stringValue": "x"}
+    for _ in range(110):
+        deep = {"arrayValue": {"values": [deep]}}
+    for value in (
+        {"intValue": "x"},
+        {"doubleValue": "much"},
+        {"arrayValue": 5},
+        {"kvlistValue": {"values": 5}},
+        deep,
+    ):
+        batch = read_otlp(document(attributes=[{"key": "bad", "value": value}, good]))
+        assert batch.spans[0].attributes["good"] == "kept"
+        assert "bad" not in batch.spans[0].attributes
+        (lost,) = batch.lost
+        assert lost.startswith("bad: ")
+        assert batch.spans[0].attributes[DROPPED] == [lost]
+
+
+ODD_TEXTS = [b"half \\ud83d", b"no \xff UTF-8"]
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+@pytest.mark.parametrize("place", ["name", "value"])
+def test_text_in_json_that_is_no_unicode(text: bytes, place: str) -> None:
+    """It is mended, counted and said; the lines around it are read."""
+    attributes = [{"key": "k", "value": {"stringValue": "@" if place == "value" else "v"}}]
+    odd = document(name="@" if place == "name" else "s", attributes=attributes).encode().replace(b"@", text)
+    batch = read_otlp(b"\n".join([odd, document().encode()]))
+    assert len(batch.spans) == 2
+    assert list(batch.repaired) == [MENDED]
+    mended = batch.spans[0].name if place == "name" else batch.spans[0].attributes["k"]
+    assert mended.encode("ascii", "replace") in {b"half ?", b"no ? UTF-8"}
+
+
+@pytest.mark.parametrize("form", [as_protobuf, logs_as_protobuf])
+def test_text_in_protobuf_that_is_no_unicode(form: Any) -> None:
+    """Likewise; ids and bytes stay what they are."""
+    items = SPANS if form is as_protobuf else LOGS
+    whole = form(items)
+    odd = whole.replace(b"gen_ai.", b"gen\xffai.", 1).replace(b"shop", b"sh\xfep", 1)
+    assert odd != whole
+    right, mended = read_otlp(whole), read_otlp(odd)
+    assert mended.repaired == {MENDED: 1}
+    before: list[Any] = [*right.spans, *right.logs]
+    after: list[Any] = [*mended.spans, *mended.logs]
+    for one, other in zip(before, after, strict=True):
+        assert (one.trace_id, one.span_id) == (other.trace_id, other.span_id)
+        assert other.resource["service.name"] in {"shop", "sh\ufffdp"}
+    told = [name for span in mended.spans for name in span.attributes] + [log.name for log in mended.logs]
+    assert any("gen\ufffdai." in (name or "") for name in told)
+
+
 def test_an_empty_request() -> None:
     """A request without spans is one: a collector sends it."""
     for source in ('{"resourceSpans": []}', '{"resourceLogs": [{}]}', b"\x0a\x00"):
         batch = read_otlp(source)
         assert (batch.spans, batch.logs) == ([], [])
     assert read_otlp(METRICS).skipped == {"requests of metrics or profiles": 1}
+
+
+def test_json_text_after_its_mark(client: PromptLog) -> None:
+    """Text is told from a path, with a byte order mark before it too."""
+    assert import_otlp(client, "\ufeff\n " + document()).spans == 1
 
 
 def test_files(client: PromptLog, tmp_path: Path) -> None:
@@ -227,6 +290,16 @@ def test_files(client: PromptLog, tmp_path: Path) -> None:
     report = import_otlp(client, paths)
     assert report.spans == 2 * len(paths)
     assert set(kept(client)) == {"POST /ask", "chat"}
+
+
+def test_a_pipe(client: PromptLog, tmp_path: Path) -> None:
+    """What another program unpacks is read as it comes."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = Thread(target=pipe.write_bytes, args=(gzip.compress(WHOLE),))
+    writing.start()
+    assert import_otlp(client, pipe).spans == len(SPANS)
+    writing.join()
 
 
 def test_a_bad_file_among_good_ones(client: PromptLog, tmp_path: Path) -> None:

@@ -82,6 +82,23 @@ def test_baggage(carried: None) -> None:
     }
 
 
+class Unshowable:
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(("key", "value"), [("odd", Unshowable()), ("odd", object()), (5, "a"), (None, "a")])
+def test_baggage_that_is_no_text(key: Any, value: Any) -> None:
+    """What is not text becomes it by the rule for attributes; what cannot is left out, and the program goes on."""
+    token = attach(baggage.set_baggage("list", ["a", True], baggage.set_baggage(key, value)))
+    try:
+        assert Traced().attributes({"own": 1}) == {"own": 1, "promptlayer.metadata.list": '["a",true]'}
+    finally:
+        detach(token)
+
+
 def test_who_wins(carried: None) -> None:
     """What the span says itself wins over the block around it, and that over baggage; tags add up."""
     traced = Traced()
@@ -107,14 +124,15 @@ def test_switches(carried: None) -> None:
         ({"openinference.span.kind": "LLM"}, True),
         ({"gen_ai.operation.name": "chat"}, True),
         ({"llm.request.type": "chat"}, True),
-        ({"langfuse.observation.type": "generation"}, True),
+        ({"langfuse.observation.type": "generation", "langfuse.observation.model.name": "m"}, True),
+        ({"langfuse.observation.type": "generation"}, False),
         ({"gen_ai.operation.name": "invoke_agent"}, False),
         ({"openinference.span.kind": "CHAIN"}, False),
         ({}, False),
     ],
 )
 def test_within_a_call(outer: dict[str, Any], marked: bool) -> None:
-    """A span right inside a call to a model is marked, one inside an agent is not: that is where calls are made."""
+    """A span right inside a call to a model is marked; one inside an agent or what may only wrap calls is not: there calls are made."""
     traced = Traced()
     with traced.tracer.start_as_current_span("outer", attributes=outer):
         inner = traced.attributes({"gen_ai.operation.name": "chat"})

@@ -126,7 +126,7 @@ def _expected(written: list[dict[str, Any]]) -> dict[str, list[tuple[Any, ...]]]
     tags: dict[tuple[str, str], int] = {}
     for span_id, call in calls.items():
         at, distance = span_id, 0
-        while at in spans and distance <= 64:
+        while at in spans and distance <= 256:
             time = call["start_time"] - distance
             for key, value in spans[at].get("metadata", {}).items():
                 place = (call["request_id"], key)

@@ -10,6 +10,7 @@ import pytest
 from promptlog import PromptLog, meta, tag
 from promptlog.errors import InvalidInputError, TraceNotFoundError
 from promptlog.identifiers import span_request_id
+from promptlog.models.encode import encode
 from tests.samples import START, request
 
 if TYPE_CHECKING:
@@ -101,6 +102,18 @@ def test_what_a_parent_says_reaches_the_calls_below_it(client: PromptLog) -> Non
     assert client.requests.get(found.request_id).metadata == {"plan": "trial", "own": "child"}
 
 
+def test_what_a_root_says_reaches_a_call_deep_below_it(client: PromptLog) -> None:
+    """An agent that calls itself makes deep trees; spans that are each other's parents end all the same."""
+    steps = [
+        span(n, n - 1 if n > 1 else None, **({"metadata": {"k": "v"}} if n == 1 else {}))
+        for n in range(1, 200)
+    ]
+    circle = [call(n, n + 1 if n < 320 else 300, metadata={f"k{n}": "v"}) for n in range(300, 321)]
+    client._append_lines([encode(record) for record in (*steps, call(200, 199), *circle)])
+    assert client.requests.filter(meta("k") == "v").count() == 1
+    assert client.requests.filter(meta("k300") == "v").count() == 21
+
+
 def test_a_request_logged_inside_a_span_belongs_to_it(client: PromptLog) -> None:
     """`log_request` with the ids of a span around it takes part in the trace."""
     client.log_request(**request(trace_id=TRACE, span_id=span_id(2), metadata={"plan": "own"}))
@@ -165,6 +178,29 @@ def test_a_removed_request_leaves_no_content_in_its_span(client: PromptLog) -> N
         (2, 0, 0)
     ]
     assert len(list(client.trace(TRACE).walk())) == 2
+
+
+def test_a_removed_request_leaves_no_content_where_else_it_was_told(client: PromptLog) -> None:
+    """In its span's events, links and message, in a second instrumentation's span of it, in logs that name its answer."""
+    told: dict[str, Any] = {
+        "events": [{"name": "secret"}],
+        "links": [{"attributes": {"a": "secret"}}],
+        "tags": ["secret"],
+    }
+    gone = call(1, status_message="secret", response_id="r1", **told)
+    same = {"promptlog.within_call": True, "gen_ai.input.messages": "secret"}
+    judged = {"name": "gen_ai.evaluation.result", "response_id": "r1", "time": _START,
+              "score": {"name": "s", "label": "secret"}}  # fmt: skip
+    put(client, gone, span(2, 1, attributes=same), span(3, 1, attributes={"http": "kept"}))
+    put(client, {"kind": "log", "source_time": _START, "log": judged})
+    assert "secret" in str(client.sql("FROM spans").fetchall())
+    put(client, {"kind": "remove", "request_id": gone["request_id"]})
+    assert client.requests.count() == 0
+    for table in ("spans", "span_logs", "scores"):
+        assert "secret" not in str(client.sql(f"FROM {table}").fetchall())
+    assert client.sql("SELECT attributes->>'http' FROM spans WHERE attributes IS NOT NULL").fetchall() == [
+        ("kept",)
+    ]
 
 
 def test_the_same_export_again_changes_nothing(client: PromptLog) -> None:

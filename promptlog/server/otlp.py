@@ -1,0 +1,102 @@
+"""OTLP over HTTP: `/v1/traces` and `/v1/logs`, as the SDKs of all languages and the collector send it.
+
+Source: the OpenTelemetry protocol's specification 1.9, "OTLP/HTTP". What is refused in part is told as partial success,
+which clients do not send again; only 429, 502, 503 and 504 are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from promptlog.errors import InvalidInputError, StoreError
+from promptlog.server.rest.answers import JSON, answer
+from promptlog.server.rest.bodies import unpacked
+from promptlog.server.rest.doors import Call, door
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from promptlog.client import PromptLog
+    from promptlog.otel.importing import OtlpReport
+
+_PROTOBUF = "application/x-protobuf"
+_INVALID_ARGUMENT, _UNAVAILABLE = 3, 14  # of google.rpc.Code
+_EMPTY = (b"", b"{}")  # a request that holds nothing: exporters send it to see whether we are there
+_SAID = 5  # reasons told in one answer
+
+
+def otlp_routes() -> list[BaseRoute]:
+    """Return the doors."""
+    return [door("POST", f"/v1/{signal}", receive, reads_body=False) for signal in ("traces", "logs")]
+
+
+async def receive(call: Call) -> Response:
+    """Write what one request holds; all of it is in the journal when it is answered."""
+    kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in (JSON, _PROTOBUF):
+        raise HTTPException(415, f"OTLP comes as {_PROTOBUF} or {JSON}, got {kind[:80]!r}")
+    body = await call.request.body()
+    if encoding := call.request.headers.get("content-encoding"):
+        body = unpacked(body, encoding)
+    if body in _EMPTY:
+        return _partial(kind, 0, "")
+    try:
+        report = await call.house.work(_write, call.house.client, body)
+    except InvalidInputError as error:
+        return _status(kind, 400, _INVALID_ARGUMENT, str(error))
+    except StoreError as error:
+        return _status(kind, 503, _UNAVAILABLE, str(error))
+    reasons = [f"{count:,} {what}" for what, count in report.skipped.items()]
+    reasons += [f"{report.lost_attributes:,} attributes not kept"] if report.lost_attributes else []
+    more = f"; and {len(reasons) - _SAID:,} more" if len(reasons) > _SAID else ""
+    return _partial(
+        kind, sum(report.skipped.values()), "; ".join(reasons[:_SAID]) + more, call.request.url.path
+    )
+
+
+def _write(client: PromptLog, body: bytes) -> OtlpReport:
+    from promptlog.otel import import_otlp
+
+    return import_otlp(client, body, progress=False)
+
+
+def _partial(kind: str, rejected: int, message: str, path: str = "/v1/traces") -> Response:
+    """Return a success, and what of the request was not."""
+    if kind == JSON:
+        name = "rejectedLogRecords" if path.endswith("logs") else "rejectedSpans"
+        told = (
+            {"partialSuccess": {name: str(rejected), "errorMessage": message}} if message or rejected else {}
+        )
+        return answer(told)
+    inner = (b"\x08" + _varint(rejected) if rejected else b"") + _text(2, message)
+    return Response(_field(1, inner) if inner else b"", media_type=_PROTOBUF)
+
+
+def _status(kind: str, status: int, code: int, message: str) -> Response:
+    """Return a failure as google.rpc.Status has it."""
+    headers = {"Retry-After": "1"} if status == 503 else None  # noqa: PLR2004 - service unavailable
+    if kind == JSON:
+        return answer({"code": code, "message": message}, status, headers)
+    return Response(b"\x08" + _varint(code) + _text(2, message), status, headers, _PROTOBUF)
+
+
+# Three fields of protobuf: no reason to load its package before there is something to read.
+
+
+def _varint(number: int) -> bytes:
+    found = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - seven bits in each byte
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*found, number])
+
+
+def _text(number: int, text: str) -> bytes:
+    return _field(number, text.encode("utf-8", "replace")) if text else b""
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(content)) + content

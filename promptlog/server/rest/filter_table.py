@@ -1,0 +1,294 @@
+"""PromptLayer's fields and operators: what each pair asks of a request, as a condition of ours.
+
+One table: each field is of a type, and a type has operators. A negative operator is the opposite of its positive: it holds
+where the value is missing too.
+
+Source: PromptLayer's documentation of its search ("search data model") and its OpenAPI file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from promptlog.errors import InvalidInputError
+from promptlog.expressions.face import col, meta, tag
+from promptlog.expressions.nodes import And, Condition, Not, Or
+from promptlog.server.rest.fields import request_id_of
+
+if TYPE_CHECKING:
+    from promptlog.expressions.face import Expression
+
+MOST_KEYS = 200  # metadata keys that can be asked for one by one
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a filter needs to know of the store beside the filter.
+
+    Attributes:
+        tags: asks for all tags that there are.
+        keys: asks for all metadata keys.
+        prompt: asks for the name of a prompt's number.
+    """
+
+    tags: Callable[[], list[str]]
+    keys: Callable[[], list[str]]
+    prompt: Callable[[int], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One filter's parts."""
+
+    name: str
+    value: Any
+    key: Any
+    names: Names
+
+    @property
+    def column(self) -> Expression:
+        """The column that is asked about."""
+        return col(self.name)
+
+    @property
+    def meta(self) -> Expression:
+        """The value of the metadata key that is asked about."""
+        if not isinstance(self.key, str) or not self.key:
+            raise InvalidInputError("nested_key is missing: the metadata key that is asked about")
+        return meta(self.key)
+
+    @property
+    def text(self) -> str:
+        """The value as text: metadata is."""
+        if isinstance(self.value, bool) or not isinstance(self.value, str | int | float):
+            raise InvalidInputError(f"value is text, got {type(self.value).__name__}")
+        return str(self.value)
+
+    @property
+    def many(self) -> list[Any]:
+        """The values of a list."""
+        if not isinstance(self.value, list):
+            raise InvalidInputError(f"value is a list, got {type(self.value).__name__}")
+        return self.value
+
+    @property
+    def texts(self) -> list[str]:
+        """Those values as texts."""
+        return [Asked(self.name, one, self.key, self.names).text for one in self.many]
+
+    @property
+    def pair(self) -> tuple[Any, Any]:
+        """The least and the greatest."""
+        if len(self.many) != 2:  # noqa: PLR2004 - least and greatest
+            raise InvalidInputError(
+                f"value is a list of two, the least and the greatest, got {len(self.many)}"
+            )
+        return self.many[0], self.many[1]
+
+
+Make = Callable[[Asked], Condition]
+
+
+def _with_opposites(positive: dict[str, Make], opposites: dict[str, str]) -> dict[str, Make]:
+    """Return operators with their opposites, by the names of both."""
+
+    def opposite(make: Make) -> Make:
+        return lambda asked: Not(make(asked))
+
+    return positive | {name: opposite(positive[of]) for name, of in opposites.items()}
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+
+
+def _text(asked: Asked) -> str:
+    return asked.text.upper() if asked.name == "status" else asked.text
+
+
+def _texts(asked: Asked) -> list[str]:
+    return [one.upper() for one in asked.texts] if asked.name == "status" else asked.texts
+
+
+def _on(asked: Asked) -> Condition:
+    """Return that a time is a moment, or on a day."""
+    if isinstance(asked.value, str) and _DAY.fullmatch(asked.value):
+        day = datetime.fromisoformat(asked.value + "T00:00:00+00:00")
+        return And((asked.column >= day, asked.column < day + timedelta(days=1)))
+    found: Condition = asked.column == asked.value
+    return found
+
+
+def _tool(name: str) -> Condition:
+    """Return that the output calls a tool. Blueprints are kept as JSON without blanks; text in it has its quotes escaped."""
+    return And(
+        (_CALLS_TOOLS, col.output.contains(f'"function":{{"name":{json.dumps(name, ensure_ascii=False)}'))
+    )
+
+
+def _prompt(asked: Asked, number: Any) -> Condition:
+    """Return that a request is of a prompt, by its number: as it was logged, or as the name that is ours."""
+    if isinstance(number, bool) or not isinstance(number, int | str):
+        raise InvalidInputError(f"value is the number of a prompt, got {type(number).__name__}")
+    by_number = col.prompt_id == str(number)
+    name = asked.names.prompt(int(number)) if str(number).isdigit() else None
+    return by_number if name is None else Or((by_number, col.prompt_name == name))
+
+
+def _any_tag(asked: Asked) -> Condition:
+    return Or(tuple(tag(name) for name in asked.names.tags()))
+
+
+def _any_key(asked: Asked) -> Condition:
+    keys = asked.names.keys()
+    if len(keys) > MOST_KEYS:
+        raise InvalidInputError(
+            f"there are more than {MOST_KEYS} metadata keys to ask for one by one; name those that matter"
+        )
+    return Or(tuple(meta(key).exists() for key in keys))
+
+
+_CALLS_TOOLS = col.output.contains('"tool_calls":[{')
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+_STRING = _with_opposites(
+    {"is": lambda a: a.column == _text(a), "in": lambda a: a.column.is_in(_texts(a))},
+    {"is_not": "is", "not_in": "in"},
+)
+_TEXT_PARTS = _with_opposites(
+    {
+        "contains": lambda a: a.column.contains(a.text, case=False),
+        "starts_with": lambda a: a.column.starts_with(a.text),
+    },
+    {"not_contains": "contains"},
+)
+_NUMERIC = _with_opposites(
+    {
+        "eq": lambda a: a.column == a.value,
+        "gt": lambda a: a.column > a.value,
+        "gte": lambda a: a.column >= a.value,
+        "lt": lambda a: a.column < a.value,
+        "lte": lambda a: a.column <= a.value,
+        "between": lambda a: a.column.between(*a.pair),
+        "is_null": lambda a: a.column.is_null(),
+        "is_not_null": lambda a: a.column.exists(),
+        "in": lambda a: a.column.is_in(a.many),
+    },
+    {"neq": "eq", "not_in": "in"},
+)
+
+#: Of each type of field, what its operators ask.
+OPERATORS: dict[str, dict[str, Make]] = {
+    "string": _STRING | {"is_null": lambda a: a.column.is_null(), "is_not_null": lambda a: a.column.exists()},
+    "text": _TEXT_PARTS,
+    "number": _NUMERIC,
+    "time": {
+        "is": _on,
+        "before": lambda a: a.column < a.value,
+        "after": lambda a: a.column > a.value,
+        "between": lambda a: a.column.between(*a.pair),
+    },
+    "id": _with_opposites(
+        {
+            "is": lambda a: a.column == request_id_of(a.value),
+            "eq": lambda a: a.column == request_id_of(a.value),
+            "in": lambda a: a.column.is_in([request_id_of(one) for one in a.many]),
+        },
+        {"is_not": "is", "neq": "eq", "not_in": "in"},
+    ),
+    "prompt": _with_opposites(
+        {
+            "is": lambda a: _prompt(a, a.value),
+            "eq": lambda a: _prompt(a, a.value),
+            "in": lambda a: Or(tuple(_prompt(a, one) for one in a.many)),
+            "is_not_null": lambda _: Or((col.prompt_id.exists(), col.prompt_name.exists())),
+        },
+        {"is_not": "is", "neq": "eq", "not_in": "in", "is_null": "is_not_null"},
+    ),
+    "tags": _with_opposites(
+        {
+            "contains": lambda a: tag(a.text),
+            "in": lambda a: Or(tuple(tag(one) for one in a.texts)),
+            "is_not_empty": _any_tag,
+        },
+        {"not_contains": "contains", "not_in": "in", "is_empty": "is_not_empty"},
+    ),
+    "keys": _with_opposites(
+        {
+            "contains": lambda a: meta(a.text).exists(),
+            "in": lambda a: Or(tuple(meta(one).exists() for one in a.texts)),
+            "is_not_empty": _any_key,
+        },
+        {"not_contains": "contains", "not_in": "in", "is_empty": "is_not_empty"},
+    ),
+    "tools": _with_opposites(
+        {
+            "contains": lambda a: _tool(a.text),
+            "in": lambda a: Or(tuple(_tool(one) for one in a.texts)),
+            "is_not_empty": lambda _: _CALLS_TOOLS,
+        },
+        {"not_contains": "contains", "not_in": "in", "is_empty": "is_not_empty"},
+    ),
+    "calls": {"is_true": lambda _: _CALLS_TOOLS, "is_false": lambda _: Not(_CALLS_TOOLS)},
+    "metadata": _with_opposites(
+        {
+            "key_equals": lambda a: a.meta == a.text,
+            "key_contains": lambda a: a.meta.contains(a.text, case=False),
+            "in": lambda a: a.meta.is_in(a.texts),
+            "is_not_empty": lambda a: And((a.meta.exists(), Not(a.meta == ""))),
+        },
+        {"key_not_equals": "key_equals", "not_in": "in", "is_empty": "is_not_empty"},
+    ),
+}
+
+#: Each field: its type, and the column that it is here where that has another name.
+FIELDS: dict[str, tuple[str, str]] = {
+    "pl_id": ("id", "request_id"),
+    "request_id": ("id", ""),
+    "prompt_id": ("prompt", ""),
+    "engine": ("string", "model"),
+    "provider_type": ("string", "provider"),
+    "status": ("string", ""),
+    "input_text": ("text", ""),
+    "output_text": ("text", ""),
+    "prompt_version_number": ("number", "prompt_version"),
+    "input_tokens": ("number", ""),
+    "output_tokens": ("number", ""),
+    "cost": ("number", "cost_usd"),
+    "latency_ms": ("number", ""),
+    "request_start_time": ("time", "start_time"),
+    "request_end_time": ("time", "end_time"),
+    "is_tool_call": ("calls", ""),
+    "tags": ("tags", ""),
+    "metadata_keys": ("keys", ""),
+    "metadata": ("metadata", ""),
+    "tool_names": ("tools", ""),
+    # Ours beside PromptLayer's.
+    "error_type": ("string", ""),
+    "prompt_name": ("string", ""),
+    "function_name": ("string", ""),
+    "trace_id": ("string", ""),
+    "group_id": ("number", ""),
+    "cached_tokens": ("number", ""),
+    "thinking_tokens": ("number", "reasoning_tokens"),
+}
+
+_INSIDE = "what stands inside the JSON of an output or of variables is not looked into; text in it is found by q or output_text"
+_JUDGED = "it takes a model to judge; log your own judgement as metadata, and ask for that"
+#: PromptLayer's fields that are not answered, and why.
+UNANSWERED = {
+    "is_json": _INSIDE,
+    "is_plain_text": _INSIDE,
+    "output": _INSIDE,
+    "output_keys": _INSIDE,
+    "input_variables": _INSIDE,
+    "input_variable_keys": _INSIDE,
+    "user_intent": _JUDGED,
+    "agent_intent": _JUDGED,
+}

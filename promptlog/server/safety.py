@@ -1,0 +1,265 @@
+"""What makes it safe on a laptop: who may speak to us, what may be sent, and what a page may do.
+
+Two rings, each plain ASGI. `Safety` stands around everything: the Host of a request must be ours (a page elsewhere whose
+name is turned to 127.0.0.1 has another: DNS rebinding), what changes something must not come from a page of another
+origin, bodies are bounded, and every answer carries strict headers. `PagesGuard` stands around all that
+is made for people, a route that is forgotten included: a token where we can be reached from elsewhere, a CSRF token on
+whatever is no GET, and nothing of the kind in a server that only reads. PromptLayer's and OTLP's doors have keys of
+their own (`doors`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, RedirectResponse
+
+from promptlog.server.house import same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from promptlog.server.house import House
+
+COOKIE = "promptlog_token"
+MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_FORM_BYTES = 1024 * 1024
+READING = frozenset(("GET", "HEAD", "OPTIONS"))
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cache-control": "no-store",
+}
+_LOOKED_AT = frozenset((b"host", b"origin", b"sec-fetch-site", b"content-length"))
+_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a name or address is this machine's own, which nobody else can reach."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Safety:
+    """The outer ring.
+
+    Args:
+        app: what is inside.
+        hosts: the names by which we may be called, beside loopback's; None takes any, where a token is asked for.
+        max_body_bytes: more is refused.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Iterable[str] | None = (),
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        self._app = app
+        self._hosts = None if hosts is None else _LOOPBACK | {host.lower() for host in hosts}
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return  # there are no web sockets here: uvicorn refuses what is not accepted
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _LOOKED_AT}
+        send = _with_headers(send)
+        if refusal := self._refusal(scope["method"], headers):
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, self._bounded(receive), send)
+
+    def _refusal(self, method: str, headers: dict[bytes, str]) -> Response | None:
+        host = headers.get(b"host", "")
+        if self._hosts is not None and _name_of(host) not in self._hosts:
+            return PlainTextResponse(
+                f"this server is not called {host[:200]!r}; it answers to {', '.join(sorted(self._hosts))}\n",
+                421,
+            )
+        if method not in READING and (why := _foreign(headers, host)):
+            return PlainTextResponse(f"{why}; nothing was changed\n", 403)
+        length = headers.get(b"content-length", "0")
+        if length.isdecimal() and int(length[:20]) > self._max_body_bytes:
+            return PlainTextResponse(self._too_large, 413, {"Connection": "close"})
+        return None
+
+    @property
+    def _too_large(self) -> str:
+        return f"the body has more than {self._max_body_bytes:,} bytes; send less at once\n"
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """Return a `receive` that gives up on a body that is too large."""
+        seen = 0
+
+        async def bounded() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max_body_bytes:
+                raise HTTPException(413, self._too_large.strip(), {"Connection": "close"})
+            return message
+
+        return bounded
+
+
+def _name_of(host: str) -> str:
+    """Return the name in a Host header, without its port and brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.rpartition(":")[0].lower() if ":" in host else host.lower()
+
+
+def _foreign(headers: dict[bytes, str], host: str) -> str:
+    """Return why a request comes from a page of another origin; "" where it does not. Programs send neither header."""
+    origin = headers.get(b"origin")
+    if origin is not None and origin.partition("://")[2] != host:
+        return f"the request comes from a page of {origin[:200]!r}"
+    if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
+        return "the request comes from a page of another site"
+    return ""
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = message.setdefault("headers", [])
+            names = {name.lower() for name, _ in given}
+            message["headers"] = [*given, *(pair for pair in _HEADERS if pair[0] not in names)]
+        await send(message)
+
+    return sending
+
+
+class PagesGuard:
+    """The ring around what is made for people.
+
+    Whoever opens `/?token=…` has it in a cookie from then on. A form carries `csrf_token`, a script's request the header
+    X-CSRF-Token; both are the house's, which a page of another origin cannot read.
+
+    Args:
+        app: the pages.
+        house: the server's state.
+    """
+
+    def __init__(self, app: ASGIApp, house: House) -> None:
+        self._app = app
+        self._house = house
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal: Response | None = None
+        if self._house.token is not None and not has_token(headers, self._house.token):
+            refusal = _shown(scope, self._house.token)
+        elif scope["method"] not in READING:
+            if self._house.read_only:
+                refusal = PlainTextResponse(READ_ONLY + "\n", 403)
+            else:
+                body = await _form_of(headers, receive)
+                receive = _again(body, receive)
+                if not self._has_csrf(headers, body):
+                    refusal = PlainTextResponse("the form is old or not ours: load its page anew\n", 403)
+        await (refusal or self._app)(scope, receive, send)
+
+    def _has_csrf(self, headers: Headers, body: bytes) -> bool:
+        given = headers.get("x-csrf-token")
+        if given is None and _is_form(headers):
+            fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+            given = fields.get("csrf_token")
+        return given is not None and same(given, self._house.csrf_token)
+
+
+READ_ONLY = "this server was started with --read-only; nothing was changed"
+
+
+def has_token(headers: Headers, token: str) -> bool:
+    """Return whether a request shows the token: as a bearer's, or in the cookie that a browser keeps."""
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer" and same(given.strip(), token):
+        return True
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return False
+    return cookie is not None and same(cookie.value, token)
+
+
+def _shown(scope: Scope, token: str) -> Response:
+    """Return what a request without the cookie gets: the cookie, where its address has the token, else a way to it."""
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    given = dict(query).get("token")
+    if scope["method"] not in READING or given is None or not same(given, token):
+        return PlainTextResponse(
+            "this server asks for a token: open /?token=… as it was printed when the server began, or send "
+            "the header Authorization: Bearer …\n", 401, {"WWW-Authenticate": "Bearer"},
+        )  # fmt: skip
+    rest = urlencode([(name, value) for name, value in query if name != "token"])
+    path = "/" + scope["path"].lstrip("/\\")  # never //elsewhere
+    answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
+    answer.set_cookie(
+        COOKIE, token, httponly=True, samesite="lax", secure=scope["scheme"] == "https", path="/"
+    )
+    return answer
+
+
+def _is_form(headers: Headers) -> bool:
+    return (
+        headers.get("content-type", "").partition(";")[0].strip().lower()
+        == "application/x-www-form-urlencoded"
+    )
+
+
+async def _form_of(headers: Headers, receive: Receive) -> bytes:
+    """Return the body of a form; other bodies pass unread, for they carry the token in a header."""
+    pieces: list[bytes] = []
+    size = 0
+    more = _is_form(headers)
+    while more:
+        message = await receive()
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > MAX_FORM_BYTES:
+            break
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    return b"".join(pieces) if size <= MAX_FORM_BYTES else b""
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives what was read once more."""
+    if not body:
+        return receive
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return left.pop() if left else await receive()
+
+    return again

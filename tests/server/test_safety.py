@@ -1,0 +1,217 @@
+"""Who may speak to the server, what may be sent, and what a page may do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from promptlog import PromptLog
+from promptlog.server.app import make_app
+from promptlog.server.safety import HEADERS, is_loopback
+from tests.server.support import serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.types import ASGIApp
+
+
+def browser(app: ASGIApp, **headers: str) -> TestClient:
+    """Return a client that calls the server 127.0.0.1:7575."""
+    return TestClient(app, base_url="http://127.0.0.1:7575", headers=headers, follow_redirects=False)
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> PromptLog:
+    return PromptLog(tmp_path / "a.duckdb")
+
+
+def test_a_name_that_is_not_ours_is_refused(client: PromptLog) -> None:
+    """A page whose name was turned to 127.0.0.1 (DNS rebinding) sees nothing."""
+    ours = browser(make_app(client))
+    for host in ("127.0.0.1:7575", "localhost:1", "[::1]:7575", "LOCALHOST"):
+        assert ours.get("/", headers={"host": host}).status_code == 200
+    for host in ("evil.example:7575", "127.0.0.1.evil.example", "", "localhost.evil.example"):
+        assert ours.get("/", headers={"host": host}).status_code == 421
+
+
+def test_a_page_elsewhere_cannot_change_anything(client: PromptLog) -> None:
+    """What comes from another origin is refused before anything is read; programs say nothing of origins."""
+    ours = browser(make_app(client))
+    for headers in (
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:9999"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ):
+        assert ours.post("/log-request", headers=headers, json={}).status_code == 403
+    own = ours.post("/log-request", headers={"origin": "http://127.0.0.1:7575"}, json={})
+    assert own.status_code != 403
+
+
+def test_every_answer_has_strict_headers(client: PromptLog) -> None:
+    """Pages, errors and refusals alike."""
+    ours = browser(make_app(client))
+    for answer in (ours.get("/"), ours.get("/nothing"), ours.get("/", headers={"host": "evil.example"})):
+        assert HEADERS.items() <= dict(answer.headers).items()
+
+
+def test_a_form_needs_its_token(client: PromptLog) -> None:
+    """Whatever is no GET carries the token in its field or its header, on any path that is made for people."""
+    app = make_app(client)
+    ours = browser(app)
+    token = app._app.state.house.csrf_token  # type: ignore[attr-defined]
+    assert ours.post("/nowhere", data={"a": "b"}).status_code == 403
+    assert ours.post("/nowhere", data={"csrf_token": "guess"}).status_code == 403
+    assert ours.post("/nowhere", json={"csrf_token": token}).status_code == 403
+    assert ours.post("/nowhere", data={"csrf_token": token}).status_code == 404
+    assert ours.post("/nowhere", headers={"x-csrf-token": token}).status_code == 404
+
+
+def test_a_token_opens_what_others_can_reach(client: PromptLog) -> None:
+    """It comes as a bearer's, or once in the address and then in a cookie; the redirect never leads elsewhere."""
+    ours = browser(make_app(client, token="s3cret"))
+    assert ours.get("/").status_code == 401
+    assert ours.get("/?token=wrong").status_code == 401
+    assert ours.get("/", headers={"authorization": "Bearer s3cret"}).status_code == 200
+    shown = ours.get("http://127.0.0.1:7575//evil.example/x?token=s3cret&page=2")
+    assert shown.status_code == 303
+    assert shown.headers["location"] == "/evil.example/x?page=2"
+    cookie = shown.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert ours.get("/").status_code == 200  # the client kept the cookie
+
+
+def test_large_bodies_are_refused(client: PromptLog) -> None:
+    """By what they say of their length, and by what arrives."""
+    ours = browser(make_app(client, max_body_bytes=1000))
+    json = {"content-type": "application/json"}
+    assert ours.post("/log-request", content=b"{" * 1001, headers=json).status_code == 413
+    assert ours.post("/log-request", content=iter([b"{" * 600, b" " * 600]), headers=json).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False), ("box.lan", False)],
+)  # fmt: skip
+def test_which_addresses_only_we_can_reach(host: str, ours: bool) -> None:
+    """Everything else asks for a token."""
+    assert is_loopback(host) == ours
+
+
+def test_elsewhere_a_token_is_made_up(tmp_path: Path) -> None:
+    """Who binds all addresses gets an address with a token, and without it nothing is shown."""
+    with serving(tmp_path / "a.duckdb", "--host", "0.0.0.0") as served:
+        page = next(line.split()[-1] for line in served.said if "pages" in line)
+        assert httpx.get(served.url).status_code == 401
+        assert httpx.get(page, follow_redirects=True).status_code == 200
+        # Programs send it as PromptLayer's SDK sends its key: in the body, or in its header.
+        token = page.partition("token=")[2]
+        assert httpx.post(f"{served.url}/create-group", json={}).status_code == 401
+        assert httpx.post(f"{served.url}/create-group", json={"api_key": token}).status_code == 200
+        assert httpx.get(f"{served.url}/prompt-templates", headers={"X-API-KEY": token}).status_code == 200
+        assert httpx.post(f"{served.url}/v1/traces", json={}).status_code == 401
+        assert httpx.post(f"{served.url}/v1/traces", json={}, headers={"X-Api-Key": token}).status_code == 200
+
+
+def test_a_head_that_never_ends_is_cut_off(tmp_path: Path) -> None:
+    """Headers beyond what a request needs end the connection; others are served."""
+    with serving(tmp_path / "a.duckdb") as served:
+        host, port = served.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            slow.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n")
+            with pytest.raises(OSError):
+                slow.sendall(b"x: y\r\n" * 2_000_000)
+        assert httpx.get(served.url).status_code == 200
+
+
+def test_a_client_that_leaves_in_the_middle(tmp_path: Path) -> None:
+    """Half a body is no request, and no traceback."""
+    with serving(tmp_path / "a.duckdb") as served:
+        host, port = served.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as leaving:
+            head = "POST /log-request HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"
+            leaving.sendall(head.encode())
+        assert httpx.get(served.url).status_code == 200
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.stderr is not None
+        assert "Traceback" not in served.process.stderr.read()
+
+
+@pytest.mark.slow
+def test_what_never_comes_is_given_up(tmp_path: Path) -> None:
+    """Who connects and says nothing, half a line or half a body is let go."""
+    with serving(tmp_path / "a.duckdb") as served:
+        host, port = served.url.removeprefix("http://").split(":")
+        for begin in (
+            b"",
+            b"POST /log-request HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+            b"GET / HT",
+            b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\nGET / HT",
+        ):
+            with socket.create_connection((host, int(port)), timeout=120) as slow:
+                slow.sendall(begin)
+                while slow.recv(65_536):  # what it answers, and then the end
+                    pass
+
+
+def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
+    """507, each time, and the server goes on."""
+    (tmp_path / "a.duckdb.journal").write_text("in the way")
+    body = {
+        "provider": "p",
+        "model": "m",
+        "input": "i",
+        "output": "o",
+        "request_start_time": 1,
+        "request_end_time": 2,
+    }
+    with serving(tmp_path / "a.duckdb") as served:
+        for _ in range(2):
+            refused = httpx.post(f"{served.url}/log-request", json=body)
+            assert (refused.status_code, refused.json()["success"]) == (507, False)
+        traces = httpx.post(f"{served.url}/v1/traces", json={"resourceSpans": []})
+        assert traces.status_code in (200, 503)
+        (tmp_path / "a.duckdb.journal").unlink()
+        assert httpx.post(f"{served.url}/log-request", json=body).status_code == 201
+
+
+def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
+    """No traceback; the exit code is a shell's for it."""
+    with serving(tmp_path / "a.duckdb") as served:
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(20) == 130
+        assert served.process.stderr is not None
+        assert served.process.stderr.read().strip() == ""
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """One line, with the way out."""
+    with serving(tmp_path / "a.duckdb") as served:
+        command = [sys.executable, "-m", "promptlog.cli", "serve", "--port", served.url.rpartition(":")[2]]
+        ran = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "give another --port" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_the_memory_of_the_database_can_be_set(tmp_path: Path) -> None:
+    """It is DuckDB's own limit; what is no size is refused before anything is served."""
+    command = [sys.executable, "-m", "promptlog.cli", "--store", str(tmp_path / "a.duckdb")]
+    ran = subprocess.run([*command, "serve", "--memory", "lots"], check=False, capture_output=True, text=True)
+    assert (ran.returncode, "such as 512MB" in ran.stderr) == (1, True)
+    asked = subprocess.run(
+        [*command, "sql", "SELECT current_setting('memory_limit') AS m", "--json"],
+        check=True, capture_output=True, text=True, env=os.environ | {"PROMPTLOG_MEMORY_LIMIT": "512MiB"},
+    )  # fmt: skip
+    assert "512.0 MiB" in asked.stdout
