@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from promptlog.cli.options import Json, Store, open_client, pairs
 from promptlog.cli.screen import Column, console, note, print_table
 from promptlog.cli.text import json_line, short_time, visible
-from promptlog.errors import InvalidInputError
+from promptlog.errors import InvalidInputError, PromptNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,11 +206,16 @@ def publish(
 ) -> None:
     """Publish a version of a prompt from a text or JSON.
 
-    JSON is what client.templates.publish takes, or the template alone. The same as the newest version makes none.
+    JSON is what client.templates.publish takes, or the template alone. The same as the newest version makes none. A text
+    or a template alone keeps the model of the newest version, as far as no option says otherwise.
     """
     text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    templates = open_client(store).templates
     body = _body(text, template_format, completion=completion)
     body["prompt_name"] = name
+    if body.keys() == {"prompt_name", "prompt_template"}:
+        with suppress(PromptNotFoundError):
+            body["metadata"] = templates.versions(name)[0]["metadata"]
     if provider or model or parameters:
         metadata = body.setdefault("metadata", {})
         own = metadata.setdefault("model", {})
@@ -219,7 +225,7 @@ def publish(
         body["release_labels"] = labels
     if message:
         body["commit_message"] = message
-    published = open_client(store).templates.publish(body)
+    published = templates.publish(body)
     if json:
         sys.stdout.write(json_line(published) + "\n")
         return

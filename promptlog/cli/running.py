@@ -70,7 +70,11 @@ def run(
         except PromptLogError:
             raise
         except Exception as error:  # a provider's own, of any kind
-            said = one_line(str(error)) or "no message"
+            said = one_line(
+                " ".join(
+                    [str(error) or "no message", *(f"({note})" for note in getattr(error, "__notes__", ()))]
+                )
+            )
             raise failure(f"the model did not answer: {type(error).__name__}: {said}") from None
     _report(last, warned, json=json)
 

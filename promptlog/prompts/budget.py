@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import ItemsView, KeysView, ValuesView
 from typing import TYPE_CHECKING, Any
+
+from jinja2 import Undefined
+from jinja2.utils import Namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +33,8 @@ _TEXTUAL = words(
 )
 #: The filters that take a text letter by letter.
 _LETTERWISE = words("batch first groupby join last list map reject reverse select slice sort unique")
+#: The filters that look at each word of a text in Python.
+_SLOW = words("striptags title urlencode wordcount wordwrap")
 
 
 class Budget:
@@ -58,11 +64,8 @@ class Budget:
         if chars > MOST_CHARS or self._chars < 0:
             check_size(MOST_CHARS + 1)
 
-    def counted(self, items: Any, letters: int = 1) -> Any:
-        """Return what iterates as `items` does, each item a step; of a text, so many `letters` are one."""
-        if isinstance(items, str):
-            self.take(len(items) // letters)
-            return items
+    def counted(self, items: Any) -> Any:
+        """Return what iterates as `items` does, each item a step."""
         if hasattr(items, "__len__"):
             self.take(len(items))
             return items
@@ -73,10 +76,21 @@ class Budget:
             self.take(1)
             yield item
 
+    def weighed(self, value: Any) -> Any:
+        """Return a value that is looked at as a whole, as in a comparison: what that takes is counted."""
+        if isinstance(value, str):
+            self.take(len(value) // _LETTERS_A_STEP)
+        elif isinstance(value, list | tuple | dict | Namespace):
+            self.walk(value)
+        return value
+
     def made(self, value: Any) -> Any:
-        """Return a value, counted."""
+        """Return a value that was made, counted."""
         if isinstance(value, str):
             self.make(len(value))
+        elif isinstance(value, KeysView | ValuesView | ItemsView):
+            self.take(len(value))
+            return list(value)  # a view would hide what is in it
         elif isinstance(value, list | tuple | dict):
             self.walk(value)
         return value
@@ -97,9 +111,9 @@ class Budget:
                 waiting += [*one.keys(), *one.values()]
             elif isinstance(one, list | tuple):
                 waiting += one
+            elif isinstance(one, Namespace):
+                raise OverflowError("a namespace is no value: it is not shown, compared, or put into a list")
             chars += 4
-            if chars > MOST_CHARS:
-                check_size(chars)
         return chars
 
     def text(self, join: Callable[[list[str]], str], parts: list[Any]) -> str:
@@ -156,10 +170,12 @@ def check_format(text: str, values: tuple[Any, ...]) -> None:
 def guard_filter(name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any], budget: Budget) -> Any:
     """Return the value that a filter is given, as far as its result is bounded."""
     given = (*args, *kwargs.values())
-    if name in _TEXTUAL and isinstance(value, list | tuple | dict):
+    if isinstance(value, str):
+        budget.take(len(value) // (1 if name in _LETTERWISE else 8 if name in _SLOW else _LETTERS_A_STEP))
+    elif name in _TEXTUAL:
         budget.measure(value)
-    elif name in _LETTERWISE and isinstance(value, str):
-        budget.take(len(value))
+    elif hasattr(value, "__iter__") and not isinstance(value, Undefined):
+        value = budget.counted(value)
     if name == "format":
         check_format(str(value), given)
     elif name == "replace":

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from promptlog.errors import InvalidInputError, PromptLogError, warn_not_logged
+from promptlog.errors import InvalidInputError, warn_not_logged
 from promptlog.identifiers import new_request_id
 from promptlog.models.checks import check_count, check_metadata, check_tags
 from promptlog.models.encode import encode
+from promptlog.prompts.template import copied
 from promptlog.providers.protocol import Answer
 
 if TYPE_CHECKING:
@@ -129,12 +130,13 @@ class Call:
             self._finish(answer, status="WARNING", error_type="PROVIDER_PARTIAL_RESPONSE", error_message=why)
 
     def failed(self, error: BaseException, answer: Answer | None = None) -> None:
-        """Log a call that failed, with what had come; one that never began, or that we refused, was none."""
+        """Log a call that failed, with what had come; one that never began was none."""
         self.rest()
-        if self._record["start_time"] == _FIRST_US or isinstance(error, PromptLogError):
+        if self._record["start_time"] == _FIRST_US:
             return
-        from promptlog.providers.failures import error_type_of
+        from promptlog.providers.failures import error_type_of, say_where
 
+        say_where(error, self.provider.name)
         message = str(error)[:_MOST_MESSAGE_CHARS] or type(error).__name__
         self._finish(
             answer or Answer(), status="ERROR", error_type=error_type_of(error), error_message=message
@@ -180,7 +182,7 @@ class Call:
         return {
             "prompt_template": template,
             "commit_message": self.prompt.commit_message,
-            "metadata": {**self.prompt.metadata, "model": model},
+            "metadata": {**copied(self.prompt.metadata), "model": model},
         }
 
 

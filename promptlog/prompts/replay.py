@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from promptlog.database.replays import newest_answer
 from promptlog.errors import InvalidInputError, NotReplayableError, StoreError
+from promptlog.models.encode import encode
 from promptlog.providers.protocol import Answer
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def replay_key(provider: str, model: str, parameters: dict[str, Any], rendered: 
         text = _SORTED.encode([provider, model, parameters, rendered])
         digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     except (TypeError, ValueError, RecursionError) as error:
+        encode({"parameters": parameters, "prompt": rendered})  # says where
         raise InvalidInputError(f"the prompt, its variables or its parameters are no JSON: {error}") from None
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"
 

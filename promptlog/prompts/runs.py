@@ -15,6 +15,7 @@ from promptlog.prompts.replay import Replay, at_hand, at_hand_later, check_repla
 from promptlog.prompts.snippets import Reference
 from promptlog.prompts.steps import Ask, Blocking, Deferred, Steps
 from promptlog.prompts.stream import Stream, read, read_later
+from promptlog.prompts.template import copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -140,19 +141,31 @@ class Runs:
     ) -> Call:
         variables = check_dict({} if input_variables is None else input_variables, "input_variables")
         changed = check_dict({} if overrides is None else overrides, "model_parameter_overrides")
-        for name in prompt.template.unused(variables):
-            warn(f"prompt {prompt.name!r} names no variable {name!r}; it is ignored", UnusedVariableWarning)
+        for one in _NO_PARAMETERS.keys() & changed.keys():
+            raise InvalidInputError(
+                f"model_parameter_overrides has {one!r}, which is no parameter; {_NO_PARAMETERS[one]}"
+            )
+        if warning := prompt.template.warning(variables):
+            warn(warning, UnusedVariableWarning)
         own = prompt.metadata.get("model") or {}
         name = check_text(provider or own.get("provider") or _missing(prompt, "provider"), "provider")
         chosen = check_text(model or own.get("name") or _missing(prompt, "model"), "model")
         answers = self._provider_of(name, own.get("api_type") if name == own.get("provider") else None)
-        parameters = {**(own.get("parameters") or {}), **changed}
+        parameters = {**copied(own.get("parameters") or {}), **changed}
         rendered = prompt.template.render(variables)
         key = replay_key(answers.name, chosen, parameters, rendered)
         return Call(
             prompt=prompt, provider=answers, model=chosen, parameters=parameters, rendered=rendered,
             variables=variables, replay_key=key, log=self._log, **logged,
         )  # fmt: skip
+
+
+#: What is said elsewhere, and would be passed over among the parameters.
+_NO_PARAMETERS = {
+    "model": "give run model=…",
+    "stream": "give run stream=…",
+    "messages": "messages are those of the prompt",
+}
 
 
 def _reference(name: object, version: object, label: object) -> Reference:
@@ -165,7 +178,8 @@ def _reference(name: object, version: object, label: object) -> Reference:
 
 def _missing(prompt: Published, what: str) -> str:
     raise InvalidInputError(
-        f"prompt {prompt.name!r} names no {what}: give run {what}=…, or publish it with metadata={{'model': "
+        f"prompt {prompt.name!r} names no {what}: run it with one ({what}=…, in the shell --{what} …), or publish it with "
+        f"metadata={{'model': "
         f"{{'provider': 'openai', 'name': 'gpt-4o', 'parameters': {{}}}}}}"
     )
 

@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
 
 # Names that no template can write.
-_BUDGET, _COUNTED, _JOINED, _MADE = "\0budget", "\0counted", "\0joined", "\0made"
+_BUDGET, _COUNTED, _JOINED, _MADE, _WEIGHED = "\0budget", "\0counted", "\0joined", "\0made", "\0weighed"
 
 _A_CALL = 4  # steps
+_MOST_TAGS = 10_000
 
 Piece = tuple[str, str | None]  # a text, or the name of a variable
 
@@ -77,7 +78,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(undefined=Missing, keep_trailing_newline=True, finalize=_shown)
         self.filters = {name: _bounded(name, self.filters[name]) for name in _FILTERS}
-        self.filters |= {_COUNTED: _counted, _JOINED: _joined, _MADE: _made}
+        self.filters |= {_COUNTED: _counted, _JOINED: _joined, _MADE: _made, _WEIGHED: _weighed}
+        self.tests = {name: _weighing(test) for name, test in self.tests.items()}
         for name in ("lipsum", "cycler", "joiner"):
             del self.globals[name]
         self._allowed = {id(value) for value in self.globals.values()}
@@ -88,7 +90,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         Raises:
             TemplateSyntaxError: it is none.
             SecurityError: it reaches out of itself.
+            OverflowError: it has too many tags: reading takes its time with each.
         """
+        if source.count("{{") + source.count("{%") > _MOST_TAGS:
+            raise OverflowError(f"it has more than {_MOST_TAGS:,} tags")
         tree = self.parse(source)
         for kind, word in _ELSEWHERE.items():
             if tree.find(kind) is not None:
@@ -144,8 +149,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Count a call, and refuse one whose result would be too large."""
         budget = _budget(context)
         budget.take(_A_CALL)
-        if isinstance(obj, LoopContext) and args:
-            args = (budget.counted(args[0]), *args[1:])
+        if isinstance(obj, LoopContext):
+            args, kwargs = tuple(map(budget.counted, args)), {k: budget.counted(v) for k, v in kwargs.items()}
         owner = getattr(obj, "__self__", None)
         if isinstance(owner, str):
             args = guard_method(obj.__name__, owner, args, budget)
@@ -221,6 +226,17 @@ class _Guards(NodeTransformer):
         self.generic_visit(node)
         return node if node.ctx == "store" else self._filtered(node, _MADE)
 
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802
+        self.generic_visit(node)
+        return self._filtered(node, _MADE) if isinstance(node.arg, nodes.Slice) else node
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802
+        self.generic_visit(node)
+        node.expr = self._filtered(node.expr, _WEIGHED)
+        for operand in node.ops:
+            operand.expr = self._filtered(operand.expr, _WEIGHED)
+        return node
+
     def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Expr:  # noqa: N802
         return nodes.Const(node.data, lineno=node.lineno) if self._repeats else node
 
@@ -228,10 +244,7 @@ class _Guards(NodeTransformer):
 @pass_context
 def _shown(context: Context, value: Any) -> Any:
     """Count what an expression puts out."""
-    if isinstance(value, str):
-        _budget(context).make(len(value))
-    elif isinstance(value, list | tuple | dict):
-        _budget(context).measure(value)
+    _budget(context).measure(value)
     return value
 
 
@@ -243,6 +256,11 @@ def _counted(context: Context, items: Any) -> Any:
 @pass_context
 def _joined(context: Context, parts: list[Any]) -> Any:
     return _budget(context).text("".join, parts)
+
+
+@pass_context
+def _weighed(context: Context, value: Any) -> Any:
+    return _budget(context).weighed(value)
 
 
 @pass_context
@@ -258,15 +276,26 @@ def _bounded(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
     def call(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
         budget = _budget(context)
         budget.take(1)
-        for number in (*args, *kwargs.values()):
-            check_number(name, number)
-        if not isinstance(value, Undefined) and hasattr(value, "__iter__"):
-            value = budget.counted(value, letters=1000)
+        for given in (*args, *kwargs.values()):
+            check_number(name, budget.weighed(given))
         value = guard_filter(name, value, args, kwargs, budget)
         first = {
             _PassArg.context: context, _PassArg.eval_context: context.eval_ctx, _PassArg.environment: context.environment,
         }  # fmt: skip
         return budget.made(work(*([first[wants]] if wants else []), value, *args, **kwargs))
+
+    return call
+
+
+def _weighing(work: Any) -> Callable[..., Any]:
+    """Return a test that counts what it is given."""
+    wants = _PassArg.from_obj(work)
+
+    @pass_context
+    def call(context: Context, *args: Any, **kwargs: Any) -> Any:
+        for one in (*args, *kwargs.values()):
+            _budget(context).weighed(one)
+        return work(*([context.environment] if wants else []), *args, **kwargs)
 
     return call
 

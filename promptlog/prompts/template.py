@@ -5,6 +5,7 @@ Source of the shapes: PromptLayer's Python SDK 1.5.16, `promptlayer.types.prompt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -36,6 +37,7 @@ class Template:
 
     def __init__(self, given: object, name: str) -> None:
         self._name = name
+        self._f_strings: list[str] = []
         self.names: list[str] = []
         if not isinstance(given, Mapping) or given.get("type") not in ("chat", "completion"):
             raise self._wrong(
@@ -126,9 +128,11 @@ class Template:
             names.append(name)
             return lambda variables: self._media(name, variables, where)
         if block.get("type", "text") != "text":
-            return lambda _: [block]
+            return lambda _: [copied(block)]
         if not isinstance(block.get("text"), str):
             raise self._wrong(where, "a block of text has no text")
+        if template_format == "f-string":
+            self._f_strings.append(block["text"])
         try:
             text = read_text(block["text"], template_format)
         except TemplateError as error:
@@ -145,7 +149,7 @@ class Template:
 
     def _tool(self, tool: dict[str, Any]) -> Piece:
         if tool.get("type") != "variable":
-            return lambda _: [tool]
+            return lambda _: [copied(tool)]
         name = str(tool.get("name"))
         self._add([name])
         return lambda variables: self._list(name, variables, "tools", "tools")
@@ -166,11 +170,22 @@ class Template:
         )
         if self._tools:
             rendered["tools"] = [tool for piece in self._tools for tool in piece(variables)]
-        rendered.update(self._rest)
+        rendered.update(copied(self._rest))
         return rendered
 
-    def unused(self, variables: Mapping[str, Any]) -> list[str]:
-        """Return the given variables that the template does not name."""
+    def warning(self, variables: Mapping[str, Any]) -> str | None:
+        """Return what is said of variables that the template does not name; None where there are none."""
+        unused = self._unused(variables)
+        if not unused:
+            return None
+        said = f"prompt {self._name!r} names no variable {', '.join(map(repr, unused))}; ignored"
+        for name in unused:
+            braces = re.compile(rf"{{{{\s*{re.escape(name)}\s*}}}}")
+            if found := next(filter(None, map(braces.search, self._f_strings)), None):
+                return f"{said}. Of an f-string, {found[0]!r} is text in braces: is its template_format 'jinja2'?"
+        return said
+
+    def _unused(self, variables: Mapping[str, Any]) -> list[str]:
         return [name for name in variables if name not in self.names]
 
     def _text(self, text: Text, variables: Mapping[str, Any], where: str) -> str:
@@ -183,7 +198,7 @@ class Template:
 
     def _missing(self, name: str, variables: Mapping[str, Any]) -> TemplateError:
         others = [other for other in self.names if other not in variables and other != name]
-        near = get_close_matches(name, self.unused(variables), n=1)
+        near = get_close_matches(name, self._unused(variables), n=1)
         hint = f"; is it what you call {near[0]!r}?" if near else ""
         also = f" (nor {', '.join(map(repr, others))})" if others else ""
         return self._wrong(
@@ -219,6 +234,13 @@ class Template:
             {"type": "image_url", "image_url": {"url": one}} if isinstance(one, str) else dict(one)
             for one in media
         ]
+
+
+def copied(value: Any) -> Any:
+    """Return JSON as new dicts and lists: a template is kept, and what was made of it belongs to whoever gets it."""
+    if isinstance(value, dict):
+        return {key: copied(one) for key, one in value.items()}
+    return [copied(one) for one in value] if isinstance(value, list) else value
 
 
 def _format_of(given: Mapping[str, Any]) -> Any:

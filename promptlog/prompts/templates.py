@@ -78,7 +78,8 @@ class Templates:
 
         Returns:
             `id`, `prompt_name`, `version`, `prompt_template` with snippets in their places, `metadata` with the model
-            that was asked for, `llm_kwargs` (the keyword arguments of the provider's SDK; None without a model),
+            that was asked for, `llm_kwargs` (the keyword arguments of the provider's SDK; None without a model, or
+            where the prompt names a provider that this client has not),
             `commit_message`, `tags`, `snippets`, `warning` (of variables that it does not name), and what PromptLayer
             has and a store does not: `provider_base_url`, `workspace_id`, both None.
 
@@ -106,8 +107,7 @@ class Templates:
         if variables is not None and not asked.get("skip_input_variable_rendering"):
             variables = check_dict(variables, "input_variables")
             template = deepcopy(prompt.template.render(variables))
-            if unused := prompt.template.unused(variables):
-                warning = f"prompt {prompt.name!r} names no variable {', '.join(map(repr, unused))}; ignored"
+            if warning := prompt.template.warning(variables):
                 warn(warning, UnusedVariableWarning)
         metadata = deepcopy(prompt.metadata)
         own = metadata.get("model") or {}
@@ -120,8 +120,14 @@ class Templates:
         if model["provider"] and model["name"]:
             metadata["model"] = {**own, **model}
             api_type = own.get("api_type") if model["provider"] == own.get("provider") else None
-            provider = self._provider_of(model["provider"], api_type)
-            kwargs = provider.request(template, model["name"], model["parameters"])
+            try:
+                provider = self._provider_of(model["provider"], api_type)
+            except InvalidInputError:
+                if asked.get("provider"):
+                    raise
+                # The prompt is for another program, which has a provider of that name.
+            else:
+                kwargs = provider.request(template, model["name"], model["parameters"])
         return {
             "id": prompt.id,
             "prompt_name": prompt.name,

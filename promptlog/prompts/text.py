@@ -113,7 +113,11 @@ class _Jinja:
             raise TemplateError(f"line {error.lineno}: {error.message}") from None
         except (SecurityError, OverflowError) as error:
             raise TemplateError(str(error)) from None
-        except RecursionError:
+        except (
+            RecursionError,
+            SyntaxError,
+            MemoryError,
+        ):  # Python's own limits of the code that Jinja2 makes
             raise TemplateError("it nests too deeply") from None
 
     def render(self, variables: Mapping[str, Any]) -> str:

@@ -67,8 +67,8 @@ def provider_for(
 def _unknown(name: str, given: Mapping[str, Any]) -> InvalidInputError:
     known = [*given, "openai", "anthropic", *LOCAL]
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
-    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    hint = f"did you mean {' or '.join(map(repr, near))}? There" if near else "there"
     return InvalidInputError(
-        f"no provider {name!r}; {hint}There are {', '.join(map(repr, known))}, and what "
-        f"PromptLog(providers={{{name!r}: …}}) gives: a callable, or {{'base_url': …}} of a server that speaks as OpenAI's"
+        f"no provider {name!r}; {hint} are {', '.join(map(repr, known))}, and what "
+        f"PromptLog(providers={{{name!r}: …}}) gives: a callable, or {{'base_url': …}} of a server that speaks as OpenAI's (in the shell: --base-url)"
     )

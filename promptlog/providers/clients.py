@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -21,13 +22,15 @@ class Clients:
         make: makes a client of a class of the SDK, "OpenAI" or "AsyncOpenAI".
         client: one that the program gives; it is used where it fits, and never closed here.
 
-    A client that is awaited keeps connections of the event loop it ran in, so each loop has its own.
+    A client that is awaited keeps connections of the event loop it ran in, so each loop has its own; and each process has
+    its own of both.
     """
 
     def __init__(self, make: Callable[[bool], Any], client: Any = None) -> None:
         self._make = make
         self._given = client
         self._given_is_async = client is not None and is_async(client)
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._sync: Any = None
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, Any]] = (
@@ -40,6 +43,10 @@ class Clients:
             if self._given_is_async:
                 raise _wrong(self._given, "the synchronous client", "AsyncPromptLog")
             return self._given
+        if (
+            self._process != os.getpid()
+        ):  # forked: with its parent's connections it would get its parent's answers
+            self._process, self._lock, self._sync = os.getpid(), threading.Lock(), None
         with self._lock:
             if self._sync is None:
                 self._sync = self._make(False)

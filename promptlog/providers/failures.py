@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 #: Packages whose exceptions are a provider's, or of the wire to it.
@@ -45,6 +46,14 @@ def error_type_of(error: BaseException) -> str:
             return "PROVIDER_QUOTA_LIMIT"
         return "PROVIDER_TIMEOUT" if "timeout" in text else "PROVIDER_ERROR"
     return "UNKNOWN_ERROR"
+
+
+def say_where(error: BaseException, provider: str) -> None:
+    """Note on an exception of a lost connection which address was called; OpenAI's says but "Connection error."."""
+    with suppress(Exception):  # of httpx, those without a request refuse to be asked for it
+        request: Any = getattr(error, "request", None)
+        if request is not None and _status(error) is None:
+            error.add_note(f"the provider {provider!r} was called at {request.url}")
 
 
 def _status(error: BaseException) -> Any:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 #: Anthropic wants a limit with every call; this one every model of theirs takes.
 DEFAULT_MAX_TOKENS = 4096
 
+#: Parameters of the API that version 2 of the SDK has no keywords for; they go into the body by themselves.
+_IN_BODY = ("temperature", "top_k", "top_p")
+
 
 class Messages:
     """The format of `/v1/messages`."""
@@ -62,10 +65,16 @@ class Messages:
             made["tools"] = [_tool_out(tool) for tool in tools]
         if (choice := prompt.get("tool_choice")) and tools:
             made["tool_choice"] = _choice_out(choice)
-        return {**made, **parameters, "model": model, "messages": said}
+        made |= {name: value for name, value in parameters.items() if name not in _IN_BODY}
+        sampling = {name: parameters[name] for name in _IN_BODY if parameters.get(name) is not None}
+        if sampling:
+            made["extra_body"] = {**sampling, **(made.get("extra_body") or {})}
+        return {**made, "model": model, "messages": said}
 
     def asked(self, arguments: Mapping[str, Any]) -> Asked:
         """Return what the arguments of `messages.create` ask."""
+        arguments = dict(arguments)
+        arguments |= arguments.pop("extra_body", None) or {}
         said: list[dict[str, Any]] = []
         if system := plain(arguments.get("system")):
             said.append(message("system", _texts(system)))

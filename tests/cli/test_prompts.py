@@ -44,11 +44,15 @@ def test_prompts(cake: Shell) -> None:
         == "cake-recipe version 2\n"
     )
     assert cake.ok("prompts", "diff", "cake-recipe").splitlines()[:6] == [
-        "--- cake-recipe version 1", "+++ cake-recipe version 2", "@@ -1,10 +1,4 @@", " [user]",
+        "--- cake-recipe version 1", "+++ cake-recipe version 2", "@@ -1,5 +1,6 @@", " [user]",
         " A {{ cake_type }} cake for {{ n }}.", "+Please!",
     ]  # fmt: skip
+    assert cake.ok("prompts", "publish", "cake-recipe", "-", "--model", "gpt-4o-mini", stdin=changed)
+    assert cake.rows("prompts", "list")[0]["metadata"]["model"] == {
+        "provider": "openai", "name": "gpt-4o-mini", "parameters": {"temperature": 0},
+    }  # fmt: skip
     assert cake.ok("prompts", "diff", "cake-recipe", "2", "2") == ""
-    cake.ok("prompts", "label", "cake-recipe", "prod")
+    cake.ok("prompts", "label", "cake-recipe", "prod", "2")
     assert cake.rows("prompts", "list", "--label", "prod")[0]["version"] == 2
     cake.ok("prompts", "label", "cake-recipe", "prod", "--remove")
     assert "no label 'prod'" in cake.refused("prompts", "show", "cake-recipe", "--label", "prod")

@@ -32,6 +32,8 @@ REACHING = [
     "{% extends 'base' %}",
 ]
 
+LISTS = "{% set a = range(99999) | list %}{% set b = range(99999) | list %}"
+
 ENDLESS = [
     "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
     "{% for a in range(10 ** 9) %}{% endfor %}",
@@ -40,6 +42,11 @@ ENDLESS = [
     "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
     "{% set a = [0] %}{% set b = [0] %}" + "{% set a = [a, a] %}{% set b = [b, b] %}" * 60 + "{{ a == b }}",
     "{{ 2 ** (10 ** 9) }}",
+    "{% for a in [1] recursive %}{% if loop.first and loop.depth < 30 %}{{ loop(iterable=range(99999)) }}{% endif %}{% endfor %}",
+    f"{LISTS}{{% for i in range(99999) %}}{{% if a == b %}}{{% endif %}}{{% endfor %}}",
+    f"{LISTS}{{% for i in range(99999) %}}{{% if -1 in a %}}{{% endif %}}{{% endfor %}}",
+    f"{LISTS}{{{{ a | select('in', b) | list }}}}",
+    "{% set s = 'x ' * 1900000 %}{% for i in range(90000) %}{% if s | wordcount %}{% endif %}{% endfor %}",
 ]
 
 HUGE = [
@@ -61,6 +68,23 @@ HUGE = [
     "{{ 'a' | batch(100000, 'x' * 1000000) | list | string }}",
     "{{ range(100000) | map('center', 100000) | list }}",
     "{% set l = {} %}" + "{% set l = {'a': l, 'b': l} %}" * 60 + "{{ l | tojson }}",
+    "{% set l = {} %}" + "{% set l = {'a': l.items(), 'b': l.items()} %}" * 60 + "{{ l }}",
+    "{% set l = 1 %}" + "{% set l = {'a': l}.values() %}{% set l = [l, l] %}" * 60 + "{{ l }}",
+    "{% set s = 'x' * 4000000 %}{% for i in range(90000) %}{% set t = s[1:] %}{% endfor %}",
+    "{{ a }}" * 10_001,
+]
+
+# What shows a namespace shows all that is in it, and nothing counts that.
+NESTED = "{% set a = namespace(x=1) %}" + "{% set a = namespace(x=a, y=a) %}" * 60
+NAMESPACES = [
+    "{{ a }}",
+    "{{ a | string }}",
+    "{{ a ~ 'x' }}",
+    "{{ 'x' | replace('x', a) }}",
+    "{{ '%s' % a }}",
+    "{{ '%s' | format(a) }}",
+    "{{ [a] }}",
+    "{{ {'a': a} | tojson }}",
 ]
 
 
@@ -98,8 +122,22 @@ def test_every_template_ends(text: str) -> None:
 @pytest.mark.parametrize("text", HUGE, ids=range(len(HUGE)))
 def test_no_template_fills_the_memory(text: str) -> None:
     """What would grow beyond bounds is refused before it does."""
-    with pytest.raises(TemplateError, match=r"letters|steps|takes up to|three digits"):
+    with pytest.raises(TemplateError, match=r"letters|steps|takes up to|three digits|tags"):
         render(text)
+
+
+@pytest.mark.parametrize("text", NAMESPACES)
+def test_a_namespace_keeps_values_and_is_none(text: str) -> None:
+    """Namespaces that hold each other are never shown: that would take longer than anybody waits."""
+    with pytest.raises(TemplateError, match="a namespace is no value"):
+        render(NESTED + text)
+
+
+@pytest.mark.parametrize("tag", ["for a in b", "if b"])
+def test_what_python_cannot_nest_is_no_template(tag: str) -> None:
+    """Jinja2 makes Python of a template, and Python nests but so deep: the error is ours."""
+    with pytest.raises(TemplateError, match="it nests too deeply"):
+        render(f"{{% {tag} %}}" * 150 + f"{{% end{tag.split(maxsplit=1)[0]} %}}" * 150)
 
 
 def test_a_data_object_shows_its_fields() -> None:
@@ -114,11 +152,13 @@ def test_what_templates_are_for_works() -> None:
         "{% for one in cakes if one.name %}{{ loop.index }}/{{ loop.length }}{{ item(one) }}\n{% endfor %}"
         "{% set total = cakes | sum(attribute='n') %}{{ total }} {{ '%.2f' | format(total) }} {{ 'a,b'.split(',') | join('+') }} "
         "{% for key, value in {'x': 1}.items() %}{{ key }}={{ value }}{% endfor %} {{ mood | default('calm') }}"
+        "{% set seen = namespace(n=0) %}{% for one in cakes %}{% set seen.n = seen.n + 1 %}{% endfor %}{{ seen.n }} "
+        "{{ 'yes' if 'a' in ['a'] and seen.n is even and 'abc'[1:] == 'bc' }} "
         "{{ ' and more' if more }} {{ cakes | tojson }} {{ 'x' | indent }} {{ [3, 1] | sort | first }} {{ (1, 2) }}"
     )
     cakes = [{"name": "sponge", "size": "small", "n": 1}, {"name": "fruit", "n": 2}]
     assert render(text, cakes=cakes) == (
-        "1/2- Sponge, small\n2/2- Fruit\n3 3.00 a+b x=1 calm "
+        "1/2- Sponge, small\n2/2- Fruit\n3 3.00 a+b x=1 calm2 yes  "
         '[{"n": 1, "name": "sponge", "size": "small"}, {"n": 2, "name": "fruit"}] x 1 (1, 2)'
     )
 

@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from promptlog import AsyncPromptLog
-from promptlog.errors import NotLoggedWarning
+from promptlog.errors import InvalidInputError, NotLoggedWarning, NotReplayableError
 from tests.prompts.both import SAID, VARIABLES
 
 if TYPE_CHECKING:
@@ -62,11 +62,36 @@ def test_a_timeout(make: Callable[..., Both]) -> None:
 
 
 def test_an_unreachable_provider(make: Callable[..., Both]) -> None:
-    """Nobody listens at the address: the SDK's exception, and a PROVIDER_ERROR in the log."""
+    """Nobody listens at the address: the SDK's exception, which is told where that was, and a PROVIDER_ERROR in the log."""
     both = make(providers={"down": {"base_url": "http://127.0.0.1:9/v1", "max_retries": 0}})
-    with pytest.raises(openai.APIConnectionError):
+    with pytest.raises(openai.APIConnectionError) as raised:
         both.run(provider="down")
+    called = "http://127.0.0.1:9/v1/chat/completions"
+    assert raised.value.__notes__ == [f"the provider 'down' was called at {called}"]
     assert (both.only().provider, both.only().error_type) == ("down", "PROVIDER_ERROR")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_callable_that_fails_in_our_words(make: Callable[..., Both], *, stream: bool) -> None:
+    """An error of ours that comes out of a provider is one of its call: a callable may itself use a log, or answer nonsense."""
+
+    def nonsense(**_: Any) -> Any:
+        return 7
+
+    def torn(**_: Any) -> Iterator[str]:
+        yield "You"
+        raise NotReplayableError("nothing alike")
+
+    both = make(providers={"nonsense": nonsense, "torn": torn})
+    with pytest.raises(InvalidInputError, match="answered with int"):
+        both.run(provider="nonsense", stream=stream)
+    with pytest.raises(NotReplayableError):
+        both.run(provider="torn", stream=stream)
+    assert [(one.provider, one.status) for one in both.requests()] == [
+        ("torn", "ERROR"),
+        ("nonsense", "ERROR"),
+    ]
+    assert (both.requests()[0].output_text or "") == ("You" if stream else "")
 
 
 @pytest.mark.parametrize(("behaviour", "provider"), [("cut=4", "openai"), ("error=5", "anthropic")])

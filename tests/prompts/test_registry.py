@@ -82,6 +82,24 @@ def test_what_is_published_is_what_is_got(client: PromptLog) -> None:
     assert rendered["prompt_template"]["messages"][0]["content"][0]["text"] == "A plum cake for 8."
 
 
+def test_llm_kwargs_are_the_arguments_of_the_sdk(client: PromptLog) -> None:
+    """They are of the provider that is asked for; a prompt of a provider that only another program has is got without."""
+    model = {"provider": "theirs", "name": "m", "parameters": {"temperature": 0.2}}
+    template = {"type": "completion", "content": "Bake {what}"}
+    client.templates.publish({"prompt_name": "p", "prompt_template": template, "metadata": {"model": model}})
+    assert client.templates.get("p")["llm_kwargs"] is None
+    asked: dict[str, Any] = {"input_variables": {"what": "bread"}, "model": "n"}
+    said = [{"role": "user", "content": "Bake bread"}]
+    assert client.templates.get("p", {**asked, "provider": "openai"})["llm_kwargs"] == {
+        "model": "n", "messages": said, "temperature": 0.2,
+    }  # fmt: skip
+    assert client.templates.get("p", {**asked, "provider": "anthropic"})["llm_kwargs"] == {
+        "model": "n", "messages": said, "max_tokens": 4096, "extra_body": {"temperature": 0.2},
+    }  # fmt: skip
+    with pytest.raises(InvalidInputError, match="did you mean 'openai'"):
+        client.templates.get("p", {"provider": "opnai"})
+
+
 def test_versions_count_up_and_the_same_again_is_none(client: PromptLog) -> None:
     """New content makes a version, the newest content again makes none, older content again does."""
     assert [publish(client, "p", text) for text in ("a", "b", "b", "a", "a")] == [1, 2, 2, 3, 3]

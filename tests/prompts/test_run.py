@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import re
 import subprocess
@@ -90,14 +91,14 @@ def test_all_of_a_run_is_logged(both: Both, provider: str, *, stream: bool) -> N
     with context(metadata={"experiment": "e1", "user_id": "outer"}, tags=["canary"]):
         both.run(
             prompt_release_label="prod", tags=["production"], metadata={"user_id": "u1"}, group_id=7, stream=stream,
-            provider=provider, model=model, model_parameter_overrides={"max_tokens": 50},
+            provider=provider, model=model, model_parameter_overrides={"max_tokens": 50, "temperature": 0.2},
         )  # fmt: skip
     logged = both.only()
     assert logged.status == "SUCCESS"
     assert (logged.provider, logged.model, logged.output_text) == (provider, model, SAID)
     assert [message["role"] for message in (logged.input or {})["messages"]] == ["system", "user"]
     assert logged.input_text == "You are a baker.\n\nA plum cake for 8"
-    assert logged.parameters == {"max_tokens": 50}
+    assert logged.parameters == {"max_tokens": 50, "temperature": 0.2}
     assert logged.metadata == {"experiment": "e1", "user_id": "u1"}
     assert (logged.tags, logged.group_id) == (["canary", "production"], 7)
     assert (logged.prompt_name, logged.prompt_version, logged.prompt_label) == ("cake-recipe", 1, "prod")
@@ -108,7 +109,7 @@ def test_all_of_a_run_is_logged(both: Both, provider: str, *, stream: bool) -> N
     assert logged.cost_usd
     assert logged.latency_ms > 0
     (asked,) = both.wire.asked
-    assert asked.body["max_tokens"] == 50
+    assert (asked.body["max_tokens"], asked.body["temperature"]) == (50, 0.2)
     assert asked.body["model"] == model
 
 
@@ -181,6 +182,35 @@ def test_a_completion_template_runs(both: Both) -> None:
     assert content[-1]["text"] == both.only().output_text
 
 
+def test_what_a_run_gives_is_the_callers(make: Callable[..., Both]) -> None:
+    """Whoever changes what a provider was given, or what came back, changes nothing of the prompt that is kept."""
+    seen: list[Any] = []
+
+    def changes(messages: list[Any], tools: list[Any], stop: list[str], **_: Any) -> str:
+        seen.append(copy.deepcopy((messages, tools, stop)))
+        tools[0]["function"]["name"] = "other"
+        messages[0]["content"][1]["image_url"]["url"] = "other"
+        stop.append("other")
+        return "Done."
+
+    both = make(providers={"changes": changes})
+    image = {"type": "image_url", "image_url": {"url": "https://a.b/c.png"}}
+    template = {
+        "type": "chat",
+        "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Look:"}, image]}],
+    }
+    model = {"provider": "changes", "name": "m", "parameters": {"stop": ["."]}}
+    metadata = {"model": model, "team": {"name": "kitchen"}}
+    both.log.templates.publish({"prompt_name": "p", "prompt_template": template, "metadata": metadata})
+    for _ in range(2):
+        blueprint = both.run("p", input_variables={})["prompt_blueprint"]
+        assert blueprint["metadata"]["team"] == {"name": "kitchen"}
+        blueprint["metadata"]["team"]["name"] = "other"
+    assert seen[0] == seen[1]
+    assert both.log.templates.get("p")["metadata"] == metadata
+
+
 # -- refused before anything is sent -----------------------------------------------------------------------------------
 
 
@@ -206,6 +236,8 @@ def test_a_completion_template_runs(both: Both) -> None:
             "input_variables.n is NaN",
         ),
         ({"model_parameter_overrides": {"x": float("inf")}}, InvalidInputError, "infinite"),
+        ({"model_parameter_overrides": {"x": object()}}, InvalidInputError, "parameters.x cannot be"),
+        ({"model_parameter_overrides": {"model": "m"}}, InvalidInputError, "give run model="),
         ({"model_parameter_overrides": 3}, InvalidInputError, "model_parameter_overrides must be a dict"),
         ({"prompt_version": 0}, InvalidInputError, "prompt_version must be at least 1"),
         ({"prompt_version": 9}, PromptNotFoundError, "no version 9"),
@@ -238,7 +270,9 @@ def test_a_variable_that_the_template_does_not_name(both: Both) -> None:
 def test_a_prompt_without_a_model(both: Both) -> None:
     """The error says what to give; with it, the prompt runs."""
     both.log.templates.publish({"prompt_name": "bare", "prompt_template": CAKE["prompt_template"]})
-    with pytest.raises(InvalidInputError, match="prompt 'bare' names no provider: give run provider="):
+    with pytest.raises(
+        InvalidInputError, match=r"prompt 'bare' names no provider: run it with one \(provider="
+    ):
         both.run("bare")
     assert both.run("bare", provider="openai", model="gpt-4o")["request_id"]
 
@@ -296,6 +330,39 @@ def test_two_hundred_at_once(tmp_path: Path, wire: Wire) -> None:
     for n, request_id in enumerate(ids):
         assert logged[request_id].output_text == f"You said: A plum cake for {n}"
         assert logged[request_id].metadata == {"n": str(n)}
+
+
+FORKS = """
+import os, sys
+from promptlog import PromptLog
+
+path, base_url = sys.argv[1:]
+client = PromptLog(path, providers={"openai": {"base_url": base_url, "api_key": "sk-test", "timeout": 10}})
+client.run("cake-recipe", input_variables={"cake_type": "first", "n": 8})
+child = os.fork()
+name = "parent" if child else "child"
+for n in range(20):
+    answer = client.run("cake-recipe", input_variables={"cake_type": name, "n": n})
+    assert answer["raw_response"].choices[0].message.content == f"You said: A {name} cake for {n}"
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_child_has_connections_of_its_own(tmp_path: Path, wire: Wire) -> None:
+    """A forked child that shared its parent's connection would be given the answers to its parent's questions."""
+    both = Both(tmp_path / "store.duckdb", wire, awaited=False)
+    arguments = [str(tmp_path / "store.duckdb"), wire.openai()]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-c", FORKS, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert len(both.requests()) == 41
 
 
 def test_a_publish_in_another_process_is_run_at_once(make: Callable[..., Both]) -> None:

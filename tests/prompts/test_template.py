@@ -213,3 +213,14 @@ def test_the_short_way_is_the_same_way(parts: list[tuple[str, str]], data: st.Da
     assert texts(Template(chat(text), "p").render(variables)) == texts(
         Template(chat(with_more), "p").render(variables)
     )
+
+
+def test_jinja_in_an_f_string_is_pointed_at() -> None:
+    """The default format is PromptLayer's, and has other braces: who writes `{{ name }}` there is told."""
+    given = {"type": "completion", "content": "A {{ cake }} for {n}"}
+    template = Template(given, "p")
+    assert template.warning({"n": 8}) is None
+    said = "prompt 'p' names no variable 'cake'; ignored. Of an f-string, '{{ cake }}' is text in braces: is its template_format 'jinja2'?"
+    assert template.warning({"n": 8, "cake": "plum"}) == said
+    assert Template({**given, "template_format": "jinja2"}, "p").warning({"cake": "plum"}) is None
+    assert template.warning({"n": 8, "c*": 1}) == "prompt 'p' names no variable 'c*'; ignored"

@@ -151,6 +151,7 @@ async def calls(kind: str, base_url: str) -> dict[str, Any]:
                 **run,
                 provider="anthropic",
                 model="claude-haiku-4-5",
+                model_parameter_overrides={"no_such": 1},  # Anthropic's SDK refuses it
             )
         )
     except Exception as error:
