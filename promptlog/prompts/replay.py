@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic_core import to_jsonable_python
 
-from promptlog.database.replays import newest_answer
 from promptlog.errors import InvalidInputError, NotReplayableError, StoreError
 from promptlog.models.encode import encode
 from promptlog.providers.protocol import Answer
@@ -66,6 +65,8 @@ def find_answer(store: Store, key: str, mode: Replay, what: str) -> tuple[str, A
         NotReplayableError: there is none, and the mode is "always".
         StoreError: the store cannot be asked, and the mode is "always"; else the model is asked instead.
     """
+    from promptlog.database.replays import newest_answer  # a program that only logs imports no database
+
     try:
         found = newest_answer(store, key)
     except StoreError:
