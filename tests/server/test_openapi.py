@@ -34,6 +34,9 @@ def test_every_door_is_described(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore::promptlog.errors.UnusedVariableWarning"
+)  # as `serve` has it: the answer says so
 def test_nothing_that_can_be_sent_breaks_the_server(tmp_path: Path) -> None:
     """schemathesis: what fits the description and what does not is answered as described, and never by a server error."""
     with warnings.catch_warnings():
@@ -63,7 +66,7 @@ def test_nothing_that_can_be_sent_breaks_the_server(tmp_path: Path) -> None:
         operation = result.ok()
         for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
 
-            @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+            @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
             @given(case=operation.as_strategy(generation_mode=mode))
             def one(case: Any) -> None:
                 nonlocal tried
@@ -72,4 +75,4 @@ def test_nothing_that_can_be_sent_breaks_the_server(tmp_path: Path) -> None:
 
             with suppress(Unsatisfiable):  # there are operations in which nothing can be wrong
                 one()
-    assert tried > 1000
+    assert tried > 600
