@@ -92,7 +92,6 @@ def measure(path: Path) -> list[Row]:
                             took_ms <= goal,
                         )
                     )
-                    print(rows[-1], flush=True)
     return rows
 
 
