@@ -182,7 +182,7 @@ def _settle_traces(connection: duckdb.DuckDBPyConnection, records: str, has: dic
     removals = _one(connection, "SELECT count(*) FROM removals") > 0
     parts = [part for part in ("span", "log") if has[part]]
     settle_traces(connection, records, parts, upsert, not_removed if removals else lambda writes, *_: writes)
-    if has["remove"] or removals:
+    if removals and _one(connection, "SELECT count(*) FROM removals WHERE kind = 'request'"):
         hide_removed(connection)
 
 
