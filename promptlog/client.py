@@ -6,7 +6,7 @@ import errno
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from promptlog.context import current_context
+from promptlog.context import add_context, current_context
 from promptlog.errors import InvalidInputError, warn_not_logged
 from promptlog.identifiers import new_group_id
 from promptlog.instrument import Instrument
@@ -155,18 +155,15 @@ class PromptLog(Prompting, Instrument, Overview):
 
     def _log(self, record: dict[str, Any], around: Context | None, *, plain: bool = False) -> str | None:
         """Append a request with what the blocks around it add, and return its id; None where the disk refuses it."""
-        if around is not None:
-            if around.metadata:
-                record["metadata"] = {**around.metadata, **record.get("metadata", {})}
-            if around.tags:
-                record["tags"] = list(dict.fromkeys([*around.tags, *record.get("tags", ())]))
-            if around.span is not None and "trace_id" not in record and "span_id" not in record:
-                record.update(around.span._asdict())
+        add_context(record, around)
         return record["request_id"] if self._append(record, plain=plain) else None
 
     def _append(self, record: dict[str, Any], *, plain: bool = False) -> bool:
         """Append a checked record; False, with a warning, where the disk refuses it."""
-        body = encode(record, plain=plain)
+        return self._append_line(encode(record, plain=plain))
+
+    def _append_line(self, body: bytes) -> bool:
+        """Append an encoded record; False, with a warning, where the disk refuses it."""
         try:
             self._writer.append(body, sync=self._sync)
         except OSError as error:
