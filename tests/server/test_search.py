@@ -274,7 +274,7 @@ def test_charts(server: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/workflows/1/run", "/api/public/v2/skill-collections", "/api/public/v2/tables/9", "/spans-bulk"]
+    "path", ["/workflows/1/run", "/api/public/v2/skill-collections", "/api/public/v2/tables/9"]
 )
 def test_what_there_is_not_is_said(server: TestClient, path: str) -> None:
     """501, with what to do instead."""

@@ -35,7 +35,6 @@ _PATHS = {
     "/api/public/v2/dataset-groups": _TABLES,
     "/api/public/v2/dataset-versions": _TABLES,
     "/api/public/v2/folders": _TABLES,
-    "/spans-bulk": "promptlog takes spans as OTLP: send them to /v1/traces",
 }
 
 
@@ -47,17 +46,12 @@ def routes() -> list[BaseRoute]:
         for path in (path, f"{path}/{{rest:path}}")
         for method in _METHODS
     ]
-    close = "a trace is never closed here: its spans may come whenever they do"
     unknown = [
         door(method, f"{path}/{{rest:path}}", _unknown, writes=False, reads_body=False)
         for path in _OURS
         for method in _METHODS
     ]
-    return [
-        door("POST", "/api/public/v2/traces/{trace_id}/close", _absent(close), writes=False),
-        *absent,
-        *unknown,
-    ]
+    return [*absent, *unknown]
 
 
 async def _unknown(call: Call) -> Response:

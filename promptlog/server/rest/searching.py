@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 
-from promptlog.errors import InvalidRequestIdError
+from promptlog.errors import InvalidInputError, InvalidRequestIdError
 from promptlog.expressions.face import col, tag
 from promptlog.expressions.grouping import count
 from promptlog.server.rest.doors import Call, door
@@ -218,8 +218,20 @@ def joined(found: Request) -> dict[str, Any]:
 
 async def get_trace(call: Call) -> dict[str, Any]:
     """Return the spans of a trace."""
+    return _trace(await trace_of(call))
+
+
+async def trace_of(call: Call) -> Trace:
+    """Return the trace that a path names.
+
+    Raises:
+        HTTPException: 404, of what is no trace's id too.
+    """
     trace_id = call.request.path_params["trace_id"]
-    return _trace(await call.house.ask(lambda: call.house.client.trace(trace_id)))
+    try:
+        return await call.house.ask(lambda: call.house.client.trace(trace_id))
+    except InvalidInputError as error:
+        raise HTTPException(404, str(error)) from None
 
 
 def _trace(found: Trace) -> dict[str, Any]:
