@@ -8,8 +8,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import InvalidInputError, UnusedVariableWarning, warn
+from promptlog.identifiers import prompt_id
 from promptlog.models.checks import check_count, check_dict, check_text
-from promptlog.prompts.published import prompt_id
 from promptlog.prompts.snippets import Reference
 
 if TYPE_CHECKING:

@@ -235,11 +235,18 @@ def test_analytics(server: TestClient) -> None:
         "requests": 1,
         "cost": 0.5,
     }
-    assert {row["model"]: row["requests"] for row in told["modelRequestsByDay"]} == {
-        "gpt-4o": 1,
-        "claude": 1,
-        "gpt-4o-mini": 1,
-    }
+    (interval,) = {bucket["date"] for bucket in told["stats"] if bucket["inputTokens"] == 100}
+    assert told["modelRequestsByDay"].keys() == {"gpt-4o", "claude", "gpt-4o-mini"}
+    assert told["modelRequestsByDay"]["claude"] == [[interval, 1]]
+    percentiles = told["latencyByModelByDay"]["claude"]
+    assert percentiles.keys() == {"average_latency", "p50_latency", "p90_latency", "p95_latency"}
+    assert list(percentiles.values()) == [[[interval, 1]]] * 4
+    assert told["latency"]["p95_latency"][interval] == 1
+    (prompt,) = server.get("/prompt-templates", params={"name": "CAKE"}).json()["items"]
+    assert told["mostUsedPromptTemplates"] == [
+        {"promptId": str(prompt["id"]), "requests": 1, "promptName": "cake"}
+    ]
+    assert told["promptBreakdown"][0]["promptId"] == str(prompt["id"])
     assert (
         server.post(f"{BASE}/analytics", json={"filters": [one("engine", "is", "none")]}).json()[
             "totalRequests"
@@ -260,7 +267,7 @@ def test_charts(server: TestClient) -> None:
     ]  # fmt: skip
     users, p95, each, models = server.post(
         f"{BASE}/analytics/custom-analytics", json={"customCharts": charts}
-    ).json()["charts"]
+    ).json()["customCharts"]
     assert users["data"] == [
         {"label": "u2", "value": 100},
         {"label": "u1", "value": 10},
@@ -269,8 +276,11 @@ def test_charts(server: TestClient) -> None:
     assert max(row["value"] or 0 for row in p95["data"]) == 4
     assert p95["series"][0]["unit"] == "duration_seconds"
     assert each["data"] == [{"label": "Overall", "cost": 0.5, "n": 3}]
-    assert each["derivedInsights"][0]["value"] == pytest.approx(0.5 / 3)
-    assert next(row for row in models["data"] if row.get("claude"))["claude"] == 1
+    assert each["derivedInsights"] == [charts[2]["derivedInsights"][0] | {"value": pytest.approx(0.5 / 3)}]  # type: ignore[index]
+    assert (users["title"], p95["title"]) == ("users", "p95")
+    keys = [one["key"] for one in models["series"]]
+    assert sorted(keys) == ["claude", "gpt-4o", "gpt-4o-mini"]
+    assert [sum(row[key] for row in models["data"]) for key in keys] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
