@@ -109,6 +109,8 @@ class AsyncTemplates(_Part):
     get = _in_thread(Templates.get)
     all = _in_thread(Templates.all)
     versions = _in_thread(Templates.versions)
+    labels = _in_thread(Templates.labels)
+    used_by = _in_thread(Templates.used_by)
     label = _in_thread(Templates.label)
     unlabel = _in_thread(Templates.unlabel)
 

@@ -18,18 +18,22 @@ from promptlog.server.schemas import (
     FILTER_GROUP,
     GET_PROMPT,
     GOT,
+    GOT_RAW,
     GROUP_ID,
     ID,
     KEY,
+    LISTING,
     LOG,
     LOGGED,
     MAYBE_OBJECT,
     MAYBE_TEXT,
     METADATA,
     NAMED,
+    NUMBER,
     OBJECT,
     OK,
     PAGE,
+    PATCH,
     PROMPT,
     QUERY_FIELDS,
     SCORE,
@@ -38,6 +42,7 @@ from promptlog.server.schemas import (
     VERSION,
     Schema,
     an_object,
+    query,
 )
 
 if TYPE_CHECKING:
@@ -45,10 +50,6 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
     from starlette.routing import BaseRoute
-
-
-def _query(name: str, schema: Schema, *, required: bool = False) -> Schema:
-    return {"name": name, "in": "query", "schema": schema, "required": required}
 
 
 def _path(name: str, schema: Schema) -> Schema:
@@ -86,7 +87,9 @@ class _Operation:
             .replace("-", "_"),
             "parameters": self._parameters,
             "responses": {
-                str(self._status): {"description": "Done.", "content": _json(self._reply)},
+                str(self._status): {"description": "Done."}
+                if self._status == 204  # noqa: PLR2004 - no content
+                else {"description": "Done.", "content": _json(self._reply)},
                 **dict.fromkeys(statuses, error),
             },
         }
@@ -143,18 +146,28 @@ OPERATIONS: dict[tuple[str, str], _Operation] = {
        for path in ("/track-group", "/rest/track-group")},
     **{("post", path): _Operation("Draw the number of a new group.", an_object("", api_key=KEY))
        for path in ("/create-group", "/rest/create-group")},
-    **{("get", path): _Operation("List prompts, a page at a time.", None, PAGE, 200, _query("page", {"type": "integer", "minimum": 1}),
-                                 _query("per_page", {"type": "integer", "minimum": 1, "maximum": 1000}), _query("label", {"type": "string"}))
+    **{("get", path): _Operation("List prompts, the newest first, a page at a time.", None, PAGE, 200, *LISTING)
        for path in ("/prompt-templates", "/rest/prompt-templates")},
     **{("post", path): _Operation("Publish a version of a prompt.", PROMPT, None, 201)
        for path in ("/rest/prompt-templates", "/prompt-templates")},
     ("post", "/prompt-templates/{name}"): _Operation("Return a prompt, rendered where variables are given.", GET_PROMPT, GOT, 200, _path("name", TEXT)),
-    ("get", "/prompt-templates/{name}"): _Operation("Return a prompt as it was published.", None, GOT, 200, _path("name", TEXT),
-                                                    _query("version", {"type": "integer", "minimum": 1}), _query("label", {"type": "string"})),
+    ("get", "/prompt-templates/{name}"): _Operation(
+        "Return a prompt as it was published.", None, GOT_RAW, 200, _path("name", TEXT), query("version", {"type": "integer", "minimum": 1}),
+        query("label", {"type": "string"}), query("resolve_snippets", {"type": "boolean"}), query("include_llm_kwargs", {"type": "boolean"})),
+    ("patch", "/rest/prompt-templates/{name}"): _Operation("Publish a version that differs from another in these parts.", PATCH, None, 201, _path("name", TEXT)),
+    ("get", "/prompt-templates/{name}/labels"): _Operation("List the labels of a prompt.", None, None, 200, _path("name", TEXT)),
+    ("get", "/prompt-templates/{name}/snippet-usage"): _Operation(
+        "List the prompts that include a prompt.", None, None, 200, _path("name", TEXT), query("prompt_version_number", {"type": "integer", "minimum": 1})),
+    ("post", "/prompts/{prompt_id}/label"): _Operation(
+        "Put a label on a version of a prompt.", an_object("prompt_version_number name", prompt_version_number=NUMBER, name=TEXT, api_key=KEY),
+        None, 200, _path("prompt_id", NUMBER)),
+    ("patch", "/prompt-labels/{label_id}"): _Operation(
+        "Move a label to another version.", an_object("prompt_version_number", prompt_version_number=NUMBER, api_key=KEY), None, 200, _path("label_id", NUMBER)),
+    ("delete", "/prompt-labels/{label_id}"): _Operation("Take a label off.", None, None, 204, _path("label_id", NUMBER)),
     ("post", f"{_BASE}/requests/search"): _Operation("Search requests.", {"type": "object", "properties": QUERY_FIELDS, "additionalProperties": False}, PAGE),
     ("get", f"{_BASE}/requests/suggestions"): _Operation(
-        "Return the values of a field, the most frequent first.", None, OK, 200, _query("field", {"enum": list(SUGGESTED_FIELDS)}, required=True),
-        _query("prefix", {"type": "string"}), _query("metadata_key", {"type": "string"}), _query("filter_group", {"type": "string"})),
+        "Return the values of a field, the most frequent first.", None, OK, 200, query("field", {"enum": list(SUGGESTED_FIELDS)}, required=True),
+        query("prefix", {"type": "string"}), query("metadata_key", {"type": "string"}), query("filter_group", {"type": "string"})),
     ("get", f"{_BASE}/requests/{{request_id}}"): _Operation("Return one request whole.", None, OK, 200, _path("request_id", TEXT)),
     ("get", f"{_BASE}/traces/{{trace_id}}"): _Operation("Return the spans of a trace.", None, OK, 200, _path("trace_id", {"type": "string", "pattern": "^[0-9a-f]{32}$"})),
     ("post", f"{_BASE}/traces/{{trace_id}}/close"): _Operation(

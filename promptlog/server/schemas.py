@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from promptlog.server.rest.filter_table import FIELDS, OPERATORS
+from promptlog.server.rest.listing import SORTS as PROMPT_SORTS
+from promptlog.server.rest.listing import STATUS, TIMES
 from promptlog.server.rest.searching import SORTS
 
 Schema = dict[str, Any]
@@ -199,3 +201,39 @@ GOT: Schema = {
     "type": "object",
     "required": ["id", "prompt_name", "version", "prompt_template", "metadata", "llm_kwargs"],
 }
+GOT_RAW: Schema = {
+    "type": "object",
+    "required": ["success", "id", "prompt_name", "version", "prompt_template", "snippets", "created_at"],
+}
+NUMBER: Schema = {"type": "integer", "minimum": 1, "maximum": 2**53}
+_PLACES: Schema = {"type": ["array", "object", "null"]}
+PATCH: Schema = {
+    "type": "object",
+    "properties": {
+        "version": {"type": ["integer", "null"], "minimum": 1}, "label": {"type": ["string", "null"]}, "messages": _PLACES,
+        "tools": _PLACES, "functions": _PLACES, "content": _PLACES, "function_call": {}, "tool_choice": {},
+        "model_parameters": MAYBE_OBJECT, "response_format": MAYBE_OBJECT, "commit_message": {"type": ["string", "null"]},
+        "release_labels": {"type": ["array", "null"], "items": TEXT}, "api_key": KEY,
+    },
+    "additionalProperties": False,
+}  # fmt: skip
+
+
+def query(name: str, schema: Schema, *, required: bool = False) -> Schema:
+    """Return a parameter of a query."""
+    return {"name": name, "in": "query", "schema": schema, "required": required}
+
+
+#: How the list of prompts is asked for.
+LISTING: tuple[Schema, ...] = (
+    query("page", {"type": "integer", "minimum": 1}),
+    query("per_page", {"type": "integer", "minimum": 1, "maximum": 1000}),
+    query("label", {"type": "string"}),
+    query("name", {"type": "string"}),
+    query("tags", {"type": "array", "items": {"type": "string"}}),
+    query("status", {"enum": list(STATUS)}),
+    query("is_snippet", {"type": "boolean"}),
+    query("sort_by", {"enum": list(PROMPT_SORTS)}),
+    query("sort_order", {"enum": ["asc", "desc"]}),
+    *(query(name, {"type": "string", "format": "date-time"}) for name in TIMES),
+)

@@ -55,7 +55,9 @@ def door(
         writes: whether a server that only reads refuses it.
         reads_body: whether the body is a JSON object; else `work` reads it by itself.
     """
-    return Route(path, partial(_enter, work, writes, reads_body and method == "POST"), methods=[method])
+    return Route(
+        path, partial(_enter, work, writes, reads_body and method in ("POST", "PATCH")), methods=[method]
+    )
 
 
 async def _enter(
