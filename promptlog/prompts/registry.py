@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptlog.database.prompts import PromptRow, Prompts, reading, writing
 from promptlog.errors import InvalidInputError, PromptNotFoundError, StoreUnwritableError
-from promptlog.models.checks import check_dict, check_tags, check_text
+from promptlog.identifiers import to_us
+from promptlog.models.checks import check_count, check_dict, check_tags, check_text
 from promptlog.models.encode import encode
 from promptlog.prompts.published import Published
 from promptlog.prompts.snippets import Included, Reference, expand, references
 from promptlog.prompts.template import Template
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from promptlog.database.store import Store
@@ -99,6 +101,32 @@ class Registry:
             for label in labels:
                 prompts.set_label(newest.prompt_name, label, newest.version, now)
         return newest, labels
+
+    def restore(self, bodies: Iterable[Mapping[str, Any]], now_us: int) -> int:
+        """Write versions that are not here, under their numbers, and labels that are not; return how many versions."""
+        found = []
+        for body in bodies:
+            labels, row = _checked({name: body[name] for name in _TAKEN if name in body})
+            when = body.get("published_at") or body.get("created_at")
+            found.append(
+                (
+                    row._replace(
+                        version=check_count(body.get("version"), "version", least=1),
+                        published_at=_moment(now_us if when is None else to_us(when, "published_at")),
+                    ),
+                    labels,
+                )
+            )
+        added = 0
+        with self._writing() as prompts:
+            for row, labels in found:
+                if prompts.find(row.prompt_name, row.version, None) is None:
+                    prompts.add(row)
+                    added += 1
+                for label in labels:
+                    if label not in prompts.labels(row.prompt_name):
+                        prompts.set_label(row.prompt_name, label, row.version, row.published_at)
+        return added
 
     def all(self, page: int, per_page: int, label: str | None) -> list[Listed]:
         """Return a page of the newest versions, or of those with a label."""

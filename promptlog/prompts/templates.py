@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,19 @@ class Templates:
         row, labels = self._registry.publish(body, self._now_us())
         shown = _shown(row, labels)
         return {**shown, "version_number": row.version, "prompt_version_id": row.version}
+
+    def restore(self, versions: Iterable[Mapping[str, Any]]) -> int:
+        """Write versions of prompts under the numbers that they have elsewhere, and return how many were not here yet.
+
+        Args:
+            versions: as `versions`, `all` and PromptLayer's API return them: `prompt_name`, `version`, `prompt_template`, and
+                what else is known of `metadata`, `tags`, `commit_message`, `release_labels` and `published_at`. A version
+                that is here, and a label that is on another version, stay as they are.
+
+        Raises:
+            InvalidInputError: one is wrong; nothing was written.
+        """
+        return self._registry.restore(versions, self._now_us())
 
     def get(self, prompt_name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return a prompt: its newest version, or the one that `params` asks for.

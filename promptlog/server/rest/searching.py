@@ -193,13 +193,27 @@ def _whole(found: Request) -> dict[str, Any]:
         "function_name": found.function_name,
         "metadata": found.metadata,
         "tags_array": found.tags,
-        "scores": [{"name": name, "score": score} for name, score in found.scores.items()],
+        "scores": [
+            {
+                "name": name,
+                "score": found.scores.get(name),
+                **({"label": found.score_labels[name]} if name in found.score_labels else {}),
+            }
+            for name in found.judgements
+        ],
         "prompt_name": found.prompt_name,
         "prompt_version_number": found.prompt_version,
+        "prompt_label": found.prompt_label,
+        "prompt_id": found.prompt_id,
         "prompt_input_variables": found.input_variables,
-        "group_id": found.group_id,
-        "span_id": found.span_id,
+        **{name: getattr(found, name) for name in _AS_THEY_ARE},
     }
+
+
+_AS_THEY_ARE = (
+    "group_id", "span_id", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "finish_reason", "replayed_from",
+    "logged_at",
+)  # fmt: skip
 
 
 def joined(found: Request) -> dict[str, Any]:
@@ -246,8 +260,10 @@ def _trace(found: Trace) -> dict[str, Any]:
             "end_time": span.end_time,
             "kind": span.kind,
             "status": {"status_code": span.status, "description": span.status_message},
-            "attributes": span.attributes,
-            "events": span.events,
+            **{
+                name: getattr(span, name)
+                for name in ("attributes", "events", "links", "resource", "scope", "metadata", "tags")
+            },
         }
         for span in found.spans
     ]

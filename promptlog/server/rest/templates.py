@@ -71,7 +71,11 @@ async def get_published(call: Call) -> dict[str, Any]:
         found["prompt_template"] = row["prompt_template"]
     if not flag(query, "include_llm_kwargs", default=False):
         del found["llm_kwargs"]
-    more = {"release_labels": row["release_labels"], "created_at": row["published_at"]}
+    more = {
+        "metadata": row["metadata"],
+        "release_labels": row["release_labels"],
+        "created_at": row["published_at"],
+    }
     return {"success": True, **found, **more}
 
 
