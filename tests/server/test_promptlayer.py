@@ -74,6 +74,9 @@ def check_log_request_holds_what_was_sent(program: Ran) -> None:
     }  # user_id was replaced
     assert kept.scores == {"default": 95, "tone": 40}
     assert program.found["log_request"]["id"] == kept.request_id
+    version = program.found["log_request"]["prompt_version"]
+    assert [one["role"] for one in version["prompt_template"]["messages"]] == ["user", "assistant"]
+    assert version["metadata"]["model"]["parameters"] == LOGGED["parameters"]
 
 
 def check_what_the_sdk_fills_in_is_not_known(program: Ran) -> None:

@@ -212,6 +212,7 @@ def test_one_request(server: TestClient) -> None:
         ({"field": "metadata_values", "metadata_key": "user_id", "prefix": "U"}, ["u1", "u2"]),
         ({"field": "status", "filter_group": '{"filters":[{"field":"tags","operator":"contains","value":"prod"}]}'}, ["SUCCESS"]),
         ({"field": "prompt"}, ["cake"]),
+        ({"field": "prompt_id", "prefix": "7"}, ["77"]),
     ],
     ids=lambda given: given["field"] if isinstance(given, dict) else "",
 )  # fmt: skip
@@ -284,13 +285,35 @@ def test_charts(server: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/workflows/1/run", "/api/public/v2/skill-collections", "/api/public/v2/tables/9"]
+    "path",
+    [
+        "/workflows/1/run",
+        "/api/public/v2/skill-collections",
+        "/api/public/v2/tables/9",
+        "/report-columns",
+        "/api/public/v2/traces/analytics/custom-analytics",
+        "/api/public/v2/folders",
+        "/api/public/v2/env-vars",
+    ],
 )
 def test_what_there_is_not_is_said(server: TestClient, path: str) -> None:
     """501, with what to do instead."""
     answer = server.post(path, json={})
     assert answer.status_code == 501
     assert "promptlog" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/log-request", "POST"), ("DELETE", "/prompt-templates/cake", "GET, HEAD, POST"), ("PUT", "/v1/traces", "POST")],
+)  # fmt: skip
+def test_a_wrong_method_is_told_the_right_one(
+    server: TestClient, method: str, path: str, allowed: str
+) -> None:
+    """405, as JSON."""
+    refused = server.request(method, path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+    assert allowed in refused.json()["message"]
 
 
 def test_a_completion_is_asked_for_as_the_sdk_does(server: TestClient) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from promptlog.models.arguments import RequestArguments
+from promptlog.models.content import blueprint
 from promptlog.server.rest.answers import answer
+from promptlog.server.rest.blueprints import blueprint_of
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known, naming, required
 from promptlog.server.rest.wrapped import seen
@@ -43,7 +45,14 @@ async def log_request(call: Call) -> Response:
             "success": True,
             "id": request_id,
             "request_id": request_id,
-            "prompt_version": None,
+            "prompt_version": blueprint_of(
+                blueprint(arguments["input"], "user", "input"),
+                blueprint(arguments["output"], "assistant", "output"),
+                provider=arguments["provider"],
+                model=arguments["model"],
+                parameters=arguments.get("parameters"),
+                api_type=arguments.get("api_type"),
+            ),
             "status": arguments.get("status") or ("ERROR" if arguments.get("error_type") else "SUCCESS"),
             "error_type": arguments.get("error_type"),
             "error_message": arguments.get("error_message"),

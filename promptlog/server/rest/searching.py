@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from promptlog.errors import InvalidInputError, InvalidRequestIdError
 from promptlog.expressions.face import col, tag
 from promptlog.expressions.grouping import count
+from promptlog.identifiers import prompt_id
+from promptlog.server.rest.blueprints import blueprint_of
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known, naming, request_id_of
 from promptlog.server.rest.filters import condition_of, names_of
@@ -164,16 +166,14 @@ async def get_request(call: Call) -> dict[str, Any]:
 
 def _whole(found: Request) -> dict[str, Any]:
     tokens = [count for count in (found.input_tokens, found.output_tokens) if count is not None]
-    model = {
-        "provider": found.provider,
-        "name": found.model,
-        "parameters": found.parameters or {},
-        "api_type": found.api_type,
-    }
+    blueprint = blueprint_of(
+        found.input, found.output, provider=found.provider, model=found.model, parameters=found.parameters,
+        api_type=found.api_type,
+    )  # fmt: skip
     return {
         "success": True,
         "request_id": found.request_id,
-        "prompt_blueprint": {"prompt_template": joined(found), "metadata": {"model": model}},
+        "prompt_blueprint": blueprint,
         "provider": found.provider,
         "model": found.model,
         "input_tokens": found.input_tokens,
@@ -214,20 +214,6 @@ _AS_THEY_ARE = (
     "group_id", "span_id", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "finish_reason", "replayed_from",
     "logged_at",
 )  # fmt: skip
-
-
-def joined(found: Request) -> dict[str, Any]:
-    """Return what went in with what came out after it, in one blueprint."""
-    given, said = found.input or {"type": "chat", "messages": []}, found.output or {}
-    if "messages" in given:
-        answers = said.get("messages") or (
-            [{"role": "assistant", "content": said["content"]}] if said.get("content") else []
-        )
-        return {**given, "messages": [*given["messages"], *answers]}
-    blocks = said.get("content") or [
-        block for one in said.get("messages") or () for block in one.get("content") or ()
-    ]
-    return {**given, "content": [*(given.get("content") or ()), *blocks]}
 
 
 async def get_trace(call: Call) -> dict[str, Any]:
@@ -319,7 +305,7 @@ def _suggest(client: PromptLog, field: str, prefix: str, key: str, body: dict[st
     if field == "metadata_keys":
         found = [row["key"] for row in client.metadata.keys(*narrowed).dicts()]
     elif field == "prompt_id":
-        found = [str(one["id"]) for one in client.templates.all(1, 1000)]
+        found = _prompt_ids(client.requests.filter(*narrowed))
     else:
         by = tag if field == "tags" else col(_BY_COLUMN[field])
         rows = (
@@ -332,3 +318,19 @@ def _suggest(client: PromptLog, field: str, prefix: str, key: str, body: dict[st
         )
         found = [value for row in rows if (value := next(iter(row.values()))) is not None]
     return [value for value in found if value.lower().startswith(prefix.lower())][:_SUGGESTED]
+
+
+def _prompt_ids(asked: Any) -> list[str]:
+    """Return the numbers of the prompts that requests came from: those of their names, else those that were logged."""
+    rows = (
+        asked.group_by(col.prompt_name, col.prompt_id)
+        .agg(n=count())
+        .sort("n", descending=True)
+        .limit(1000)
+        .dicts()
+    )
+    told = (
+        str(prompt_id(row["prompt_name"])) if row["prompt_name"] is not None else row["prompt_id"]
+        for row in rows
+    )
+    return list(dict.fromkeys(one for one in told if one is not None))
