@@ -266,6 +266,7 @@ ARGUMENTS = {
         ({"tags": ["x" * 600]}, ["body", "tags"], "512"),
         ({"score": 101}, ["body", "score"], "between 0 and 100"),
         ({"input_tokens": -1}, ["body", "input_tokens"], "at least 0"),
+        ({"prompt_version_number": 0}, ["body", "prompt_version_number"], "at least 1"),
         ({"request_end_time": 5}, ["body", "request_end_time"], "lies before"),
         ({"status": "FINE"}, ["body", "status"], "SUCCESS, WARNING, ERROR"),
         ({"input": {"a": 1}}, ["body", "input"], "neither a prompt blueprint"),

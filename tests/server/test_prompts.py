@@ -64,6 +64,9 @@ def test_a_prompt_as_it_was_published(server: TestClient) -> None:
     full = server.get("/prompt-templates/kitchen/cake", params={"include_llm_kwargs": "true"}).json()
     assert full["llm_kwargs"]["temperature"] == 0.5
     assert server.post(f"/prompt-templates/{got['id']}", json={}).json()["prompt_name"] == "kitchen/cake"
+    for content in (b"", b"null"):  # as PromptLayer's SDK for JavaScript sends it
+        asked = server.post("/prompt-templates/rules", content=content)
+        assert (asked.status_code, asked.json()["version"]) == (200, 2)
     assert server.get("/prompt-templates/kitchen/cake", params={"resolve_snippets": "no"}).status_code == 400
     assert server.get("/prompt-templates/12345").status_code == 404
 

@@ -212,6 +212,7 @@ def test_one_request(server: TestClient) -> None:
         ({"field": "metadata_values", "metadata_key": "user_id", "prefix": "U"}, ["u1", "u2"]),
         ({"field": "status", "filter_group": '{"filters":[{"field":"tags","operator":"contains","value":"prod"}]}'}, ["SUCCESS"]),
         ({"field": "prompt"}, ["cake"]),
+        ({"field": "prompt", "prompt_id": "77"}, []),
         ({"field": "prompt_id", "prefix": "7"}, ["77"]),
     ],
     ids=lambda given: given["field"] if isinstance(given, dict) else "",
@@ -227,6 +228,8 @@ def test_analytics(server: TestClient) -> None:
     assert (told["totalRequests"], told["totalTokens"], told["totalCost"]) == (3, 130, 0.5)
     assert told["averageLatency"] == pytest.approx(7 / 3)
     assert sum(bucket["requests"] for bucket in told["stats"]) == 3
+    for name in ("totalCachedTokens", "totalThinkingTokens", "totalTokens"):
+        assert isinstance(told[name], int), name
     assert sum(bucket["statusCounts"]["ERROR"] for bucket in told["stats"]) == 1
     assert told["errorTypes"] == [{"errorType": "PROVIDER_TIMEOUT", "requests": 1}]
     assert told["metadataValueBreakdown"][0] == {

@@ -77,7 +77,10 @@ def _analyse(client: PromptLog, body: dict[str, Any], key: str | None) -> dict[s
         traced=col.trace_id.count(),
         **{status: count(col.status == status) for status in ("SUCCESS", "WARNING", "ERROR")},
     )
-    buckets = {row["time"]: row for row in more.dicts()}
+    buckets = {
+        row["time"]: {name: value if name == "time" else int(value or 0) for name, value in row.items()}
+        for row in more.dicts()
+    }
     by_day = {
         "model": _by_day(asked, found, "model", found.by_model),
         "provider": _by_day(asked, found, "provider", found.by_provider),

@@ -286,6 +286,8 @@ async def suggestions(call: Call) -> dict[str, Any]:
             body["filter_group"] = json.loads(group)
         except (ValueError, RecursionError) as error:
             raise HTTPException(400, f"filter_group: it is no JSON: {error}") from None
+    if field == "prompt" and (number := query.get("prompt_id")):
+        body["filters"] = [{"field": "prompt_id", "operator": "eq", "value": number}]
     with naming():
         values = await call.house.ask(_suggest, call.house.client, field, prefix, key or "", body)
     return {"success": True, "values": values}

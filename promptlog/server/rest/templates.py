@@ -40,7 +40,8 @@ def routes() -> list[BaseRoute]:
         ),
         *(door("POST", path, publish) for path in ("/rest/prompt-templates", "/prompt-templates")),
         *labels.routes(get_published),
-        door("POST", "/prompt-templates/{name:path}", get_prompt, writes=False),
+        # PromptLayer's SDK for JavaScript sends no body where it has no parameters.
+        door("POST", "/prompt-templates/{name:path}", get_prompt, writes=False, needs_body=False),
         door("GET", "/prompt-templates/{name:path}", get_published, writes=False),
         door("PATCH", "/rest/prompt-templates/{name:path}", patch),
     ]
