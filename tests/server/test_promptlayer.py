@@ -343,6 +343,8 @@ def test_read_only(tmp_path: Path) -> None:
             "/rest/track-metadata",
             "/create-group",
             "/rest/prompt-templates",
+            "/prompts/1/label",
+            "/spans-bulk",
             "/v1/traces",
         ):
             refused = httpx.post(f"{served.url}{path}", json=ARGUMENTS)

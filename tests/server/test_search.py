@@ -268,8 +268,10 @@ def test_charts(server: TestClient) -> None:
          "series": [{"key": "cost", "metric": "sum", "metricField": "cost"}, {"key": "n", "metric": "count"}],
          "derivedInsights": [{"type": "ratio", "label": "each", "numeratorSeriesKey": "cost", "denominatorSeriesKey": "n"}]},
         {"id": "models", "chartType": "area", "metric": "count", "groupByField": "engine", "timeSeries": True},
+        {"id": "keys", "chartType": "bar", "metric": "sum", "metricField": "input_tokens", "groupByField": "metadata_keys"},
+        {"id": "keys_then", "chartType": "bar", "metric": "count", "groupByField": "metadata_keys", "timeSeries": True},
     ]  # fmt: skip
-    users, p95, each, models = server.post(
+    users, p95, each, models, by_key, keys_then = server.post(
         f"{BASE}/analytics/custom-analytics", json={"customCharts": charts}
     ).json()["customCharts"]
     assert users["data"] == [
@@ -285,6 +287,11 @@ def test_charts(server: TestClient) -> None:
     keys = [one["key"] for one in models["series"]]
     assert sorted(keys) == ["claude", "gpt-4o", "gpt-4o-mini"]
     assert [sum(row[key] for row in models["data"]) for key in keys] == [1, 1, 1]
+    assert by_key["data"] == [{"label": "user_id", "value": 110}, {"label": "plan", "value": 10}]
+    assert {one["key"]: sum(row[one["key"]] for row in keys_then["data"]) for one in keys_then["series"]} == {
+        "user_id": 2,
+        "plan": 1,
+    }
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,9 @@ _GROUPED: dict[str, Any] = {
     "error_type": col.error_type,
     "tags": tag,
 }
+_KEYS = "metadata_keys"  # a request counts under each of its keys
 _UNANSWERED = (
-    "turn_count", "tool_call_count", "metadata_keys", "output_keys", "input_variable_keys", "tool_names",
+    "turn_count", "tool_call_count", "output_keys", "input_variable_keys", "tool_names",
 )  # fmt: skip
 
 _CHART_METRIC: dict[str, Any] = {
@@ -64,7 +65,7 @@ CHART: dict[str, Any] = {
             "type": "array",
             "items": {"type": "object", "required": ["metric"], "properties": _CHART_METRIC},
         },
-        "groupByField": {"enum": [*_GROUPED, None]},
+        "groupByField": {"enum": [*_GROUPED, _KEYS, None]},
         "groupByMetadataKey": {"type": ["string", "null"], "minLength": 1},
         "timeSeries": {"type": "boolean"},
         "limit": {"type": "integer", "minimum": 1, "maximum": _MOST_LIMIT},
@@ -188,7 +189,9 @@ class _Chart:
         wanted = {f"v{place}": one.aggregation for place, one in enumerate(self.series)}
         whole = asked.agg(**wanted).dicts()[0]
         series = [one.shown() for one in self.series]
-        if self.group is not None and self.over_time:
+        if self.group is _KEYS:
+            series, data = self._by_keys(asked, every, wanted)
+        elif self.group is not None and self.over_time:
             series, data = self._groups_over_time(asked, every, wanted)
         elif self.group is not None:
             by = self.group if self.group is tag else self.group.alias("g")
@@ -228,6 +231,27 @@ class _Chart:
         series = [{"key": key, "label": _label(group), "unit": only.unit} for group, key in keys.items()]
         return series, list(found.values())
 
+    def _by_keys(
+        self, asked: Any, every: str, wanted: dict[str, Any]
+    ) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+        """Return what has each of the most frequent metadata keys: a row a key; over time, a series a key."""
+        keys = [row["key"] for row in asked.analytics(top=self.limit).top_metadata_keys.dicts()]
+        having = {key: asked.filter(meta(key).exists()) for key in keys}
+        if not self.over_time:
+            rows = [(key, having[key].agg(**wanted).dicts()[0]) for key in keys]
+            rows.sort(key=lambda row: row[1]["v0"] or 0, reverse=True)
+            data = [{"label": key, **self._values(row)} for key, row in rows]
+            return [one.shown() for one in self.series], data
+        only, found = self.series[0], dict[Any, dict[str, Any]]()
+        names = {key: _series_key(key) for key in keys}
+        nothing = dict.fromkeys(names.values(), 0 if only.unit == "count" else None)
+        for key in keys:
+            for row in having[key].group_by(by_time(every)).agg(**wanted).dicts():
+                bucket = {"label": _label(row["time"]), "bucketKey": row["time"], **nothing}
+                found.setdefault(row["time"], bucket)[names[key]] = self._values(row)[only.key]
+        series = [{"key": names[key], "label": key, "unit": only.unit} for key in keys]
+        return series, [found[time] for time in sorted(found)]
+
     def _values(self, row: dict[str, Any]) -> dict[str, Any]:
         values = ((one, row[f"v{place}"]) for place, one in enumerate(self.series))
         return {
@@ -260,6 +284,8 @@ def _group(given: dict[str, Any], where: str) -> Any:
         return None
     if field in _UNANSWERED:
         raise HTTPException(400, f"{where}.groupByField: {field} cannot be grouped by here")
+    if field == _KEYS:
+        return _KEYS
     if not isinstance(field, str) or field not in _GROUPED:
         raise HTTPException(
             400, f"{where}.groupByField: it is one of {', '.join(_GROUPED)}, got {str(field)[:40]!r}"
