@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Bind = Callable[[object], str]
 
+_MOST_CHARS = 200_000
 _LISTS = 3  # so deep lists that stand in lists are looked through
 _TOOL_CALLS = "$.messages[*].tool_calls[*]"
 _ARGUMENTS = ["tool_calls", "function", "arguments"]  # JSON within JSON, in OpenAI's shape
@@ -63,6 +64,41 @@ def first_value(operand: JsonOperand, column: str, cast: str, bind: Bind) -> str
     return f"list_filter({values}, lambda value: value IS NOT NULL)[1]"
 
 
+def keys_rows(name: str, rows: str) -> str:
+    """SQL for rows of `request_id` and `key`: each path to a value, in rows of `request_id` and a column `name`.
+
+    What is very long is left out: a path of a deeply nested one is as long as the whole.
+    """
+    # A path as DuckDB writes it is $.key[0]."odd key": places in lists are left out, and quotes resolved.
+    plain = r"""regexp_replace(step[3:-2], '\\(.)', '\1', 'gs')"""
+    step = f"CASE WHEN step[2] = '\"' THEN {plain} ELSE step[2:] END"
+    steps = r"""regexp_extract_all(fullkey, '\."(?:[^"\\]|\\.)*"|\.[^."\[]+')"""
+    key = f"list_aggregate(list_transform({steps}, lambda step: {step}), 'string_agg', '.')"
+    return (
+        f"SELECT DISTINCT request_id, {key} AS key FROM (SELECT request_id, {_whole(name)} AS whole FROM ({rows})) found, "
+        f"json_tree(CASE WHEN length(whole::VARCHAR) <= {_MOST_CHARS} THEN whole END) "
+        f"WHERE type NOT IN ('OBJECT', 'ARRAY', 'NULL')"
+    )
+
+
+def value_rows(operand: JsonOperand, rows: str, bind: Bind) -> str:
+    """SQL for rows of `request_id` and `value`: each value at a path, in rows of `request_id` and a column of JSON."""
+    values = _values(operand, operand.column, bind)
+    found = f"SELECT DISTINCT request_id, unnest({values}) AS value FROM ({rows})"
+    return f"SELECT * FROM ({found}) WHERE value IS NOT NULL"
+
+
+def _whole(name: str) -> str:
+    """SQL for all JSON that can be asked for in a column."""
+    if name != "output":
+        return name
+    arguments = "json_extract(node, '$.function.arguments')"
+    decoded = f"json_object('function', json_object('arguments', {_parsed(arguments)}))"
+    call = f"CASE WHEN json_exists(node, '$.function.arguments') THEN json_merge_patch(node, {decoded}) ELSE node END"
+    calls = f"json_object('tool_calls', list_transform(json_extract({name}, '{_TOOL_CALLS}'), lambda node: {call}))"
+    return f"CASE WHEN {_calls_tools(name)} THEN {calls} ELSE {_answer(name)} END"
+
+
 # -- the values at a path ----------------------------------------------------------------------------------------------
 
 
@@ -76,11 +112,13 @@ def _nodes(operand: JsonOperand, column: str, bind: Bind) -> str:
     """SQL for a list of all that stands at a path, lists looked through; nulls are where there is nothing."""
     path = operand.path or ""
     keys = path.split(".")
-    ways = [keys] if all(keys) else []
-    if ways != [[path]]:
-        ways.append([path])  # one key that has dots in it
-    lists = [_walked(operand.column, column, way, bind) for way in ways]
-    return lists[0] if len(lists) == 1 else f"list_concat({', '.join(lists)})"
+    found = _walked(operand.column, column, keys, bind) if all(keys) else "[]"
+    if keys == [path]:
+        return found
+    # One key that has dots in it is rare: what has no such text is not parsed again.
+    likely = _has_words(operand.column, column, [_longest([path])], bind)
+    dotted = _walked(operand.column, column, [path], bind)
+    return f"list_concat({found}, CASE WHEN {likely or 'true'} THEN {dotted} ELSE [] END)"
 
 
 def _walked(name: str, column: str, keys: list[str], bind: Bind) -> str:
@@ -146,8 +184,12 @@ def _likely(operand: JsonOperand, column: str, has: str, bind: Bind) -> str:
     words = [_longest((operand.path or "").split("."))]
     if not _OF_A_NUMBER.fullmatch(has):
         words.append(_longest([has]))
+    return _has_words(operand.column, column, words, bind)
+
+
+def _has_words(name: str, column: str, words: list[str], bind: Bind) -> str:
     found = " AND ".join(f"contains({column}::VARCHAR, {bind(word)})" for word in words if word)
-    if found and operand.column == "output":
+    if found and name == "output":
         return rf"({found} OR contains({column}::VARCHAR, '\\u'))"
     return found
 

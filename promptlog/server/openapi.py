@@ -136,9 +136,15 @@ _FILTER = {
     "required": ["field", "operator"],
     "properties": {
         "field": {"enum": list(FIELDS)},
-        "operator": {"enum": sorted({name for operators in OPERATORS.values() for name in operators})},
+        "operator": {
+            "description": "Each field takes those of its type, and an error names them. A negative one holds where the value is missing.",
+            "enum": sorted({name for operators in OPERATORS.values() for name in operators}),
+        },
         "value": {},
-        "nested_key": {"type": ["string", "null"]},
+        "nested_key": {
+            "description": "Of metadata its key; of output and input_variables keys joined by dots, lists looked through.",
+            "type": ["string", "null"],
+        },
     },
 }
 _FILTER_GROUP = {
@@ -286,7 +292,8 @@ OPERATIONS: dict[tuple[str, str], _Operation] = {
     ("post", f"{_BASE}/requests/search"): _Operation("Search requests.", {"type": "object", "properties": _QUERY_FIELDS, "additionalProperties": False}, _PAGE),
     ("get", f"{_BASE}/requests/suggestions"): _Operation(
         "Return the values of a field, the most frequent first.", None, _OK, 200, _query("field", {"enum": list(SUGGESTED_FIELDS)}, required=True),
-        _query("prefix", {"type": "string"}), _query("metadata_key", {"type": "string"}), _query("filter_group", {"type": "string"})),
+        _query("prefix", {"type": "string"}),
+        _query("metadata_key", {"type": "string", "description": "The key whose values are asked for: of metadata, or inside an output or variables."}), _query("filter_group", {"type": "string"})),
     ("get", f"{_BASE}/requests/{{request_id}}"): _Operation("Return one request whole.", None, _OK, 200, _path("request_id", _TEXT)),
     ("get", f"{_BASE}/traces/{{trace_id}}"): _Operation("Return the spans of a trace.", None, _OK, 200, _path("trace_id", {"type": "string", "pattern": "^[0-9a-f]{32}$"})),
     ("post", f"{_BASE}/requests/analytics"): _Operation("Tell of requests in numbers.", {"type": "object", "properties": _QUERY_FIELDS, "additionalProperties": False}),

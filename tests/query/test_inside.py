@@ -90,6 +90,23 @@ def test_groups_by_what_stands_inside(store: tuple[PromptLog, dict[str, str]]) -
     assert sizes == [{"input_variables.size_sum": 8 + 9 * (len(_OUTPUTS) - 1)}]
 
 
+@pytest.mark.parametrize("name", ["output", "input_variables", "parameters"])
+def test_what_stands_inside_is_listed(store: tuple[PromptLog, dict[str, str]], name: str) -> None:
+    """Each path, and each value at it, with the number of requests that a condition finds; those of the most first."""
+    (client, _), column = store, col(name)
+    keys = client.requests.inside(column, limit=None).fetchall()
+    assert [n for _, n in keys] == sorted((n for _, n in keys), reverse=True)
+    assert bool(keys) is (name != "parameters")
+    for key, requests in keys:
+        if key.count(".") < 32:
+            assert client.requests.filter(column[key].exists()).count() == requests
+            for value, carried in client.requests.inside(column[key]).fetchall():
+                assert client.requests.filter(column[key] == value).count() == carried
+    assert client.requests.filter(column["cake"] == "odd").inside(column["cake"]).dicts() == (
+        [{"value": "odd", "requests": 1}] if name == "input_variables" else []
+    )
+
+
 @pytest.mark.parametrize(
     ("ask", "said"),
     [
