@@ -37,8 +37,8 @@ start_time:2026-01-31      on that day; times are UTC
 -status:error              not; also NOT x, a AND b, (a OR b)
 output_text:cake           this text has it, whatever its case; also plan~pro
 k::int>3                   metadata read as ::text ::float ::int ::datetime
-input_variables.cake:plum  inside the JSON of variables; also parameters.top_p>0.5
-output.result.status:ok    inside the JSON that an answer is; output::json:exists
+input_variables.cake:plum  inside JSON; also parameters.top_p>0.5
+output.result.status:ok    inside an answer that is JSON; output::json:exists
 
 A name is a column where there is one of that name, else a metadata key. col.NAME is always a column,
 meta.KEY always a key: meta.model:x, meta."my key":x, meta.output.x:y. A misspelt column is thus a key that no request has.
