@@ -167,7 +167,7 @@ OPERATIONS: dict[tuple[str, str], _Operation] = {
     ("post", f"{_BASE}/requests/search"): _Operation("Search requests.", {"type": "object", "properties": QUERY_FIELDS, "additionalProperties": False}, PAGE),
     ("get", f"{_BASE}/requests/suggestions"): _Operation(
         "Return the values of a field, the most frequent first.", None, OK, 200, query("field", {"enum": list(SUGGESTED_FIELDS)}, required=True),
-        query("prefix", {"type": "string"}), query("metadata_key", {"type": "string"}), query("prompt_id", {"type": "integer", "minimum": 1}), query("filter_group", {"type": "string"})),
+        query("prefix", {"type": "string"}), query("metadata_key", {"type": "string", "description": "The key whose values are asked for: of metadata, or inside an output or variables."}), query("prompt_id", {"type": "integer", "minimum": 1}), query("filter_group", {"type": "string"})),
     ("get", f"{_BASE}/requests/{{request_id}}"): _Operation("Return one request whole.", None, OK, 200, _path("request_id", TEXT)),
     ("get", f"{_BASE}/traces/{{trace_id}}"): _Operation("Return the spans of a trace.", None, OK, 200, _path("trace_id", {"type": "string", "pattern": "^[0-9a-f]{32}$"})),
     ("post", f"{_BASE}/traces/{{trace_id}}/close"): _Operation(

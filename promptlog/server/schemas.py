@@ -160,9 +160,15 @@ FILTER = {
     "required": ["field", "operator"],
     "properties": {
         "field": {"enum": list(FIELDS)},
-        "operator": {"enum": sorted({name for operators in OPERATORS.values() for name in operators})},
+        "operator": {
+            "description": "Each field takes those of its type, and an error names them. A negative one holds where the value is missing.",
+            "enum": sorted({name for operators in OPERATORS.values() for name in operators}),
+        },
         "value": {},
-        "nested_key": {"type": ["string", "null"]},
+        "nested_key": {
+            "description": "Of metadata its key; of output and input_variables keys joined by dots, lists looked through.",
+            "type": ["string", "null"],
+        },
     },
 }
 FILTER_GROUP = {

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BASE = "/api/public/v2/requests"
-CALL = {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+CALL = {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Lima"}'}}
+ANSWER = '{"result": {"status": "Approved", "score": 0.95}, "ok": true, "why": "", "none": null}'
 START = 1_767_225_600  # 2026-01-01T00:00:00Z
 
 
@@ -30,6 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         **common, provider="openai", model="gpt-4o", request_start_time=START, request_end_time=START + 2, input_tokens=10,
         output_tokens=20, price=0.5, tags=["prod", "chat"], metadata={"user_id": "u1", "plan": "pro"}, score=90,
         prompt_name="cake", prompt_version_number=1, request_id=foreign_request_id("promptlayer", 1),
+        prompt_input_variables={"cake": "Chocolate", "size": "8", "user": {"id": 7, "roles": ["a", "b"]}, "note": ""},
     )  # fmt: skip
     client.log_request(
         input="The weather?", output={"role": "assistant", "content": None, "tool_calls": [CALL]}, provider="anthropic",
@@ -37,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         metadata={"user_id": "u2"}, tags=["chat"], request_id=foreign_request_id("promptlayer", 2), prompt_id=77,
     )  # fmt: skip
     client.log_request(
-        input="Hello", output=None, provider="openai", model="gpt-4o-mini", request_start_time=START + 172_800,
+        input="Hello", output=ANSWER, provider="openai", model="gpt-4o-mini", request_start_time=START + 172_800,
         request_end_time=START + 172_804, error_type="PROVIDER_TIMEOUT", request_id=foreign_request_id("promptlayer", 3),
     )  # fmt: skip
     with TestClient(make_app(client), base_url="http://localhost") as browser:
@@ -76,6 +78,8 @@ PROMPT = 0  # stands for the number of the prompt "cake", which the test asks fo
         (one("input_text", "contains", "CHOCOLATE"), {1}),
         (one("input_text", "not_contains", "cake"), {2, 3}),
         (one("output_text", "starts_with", "Take"), {1}),
+        (one("output_text", "ends_with", "flour"), {1}),
+        (one("input_text", "ends_with", "WEATHER?"), set()),
         (one("input_tokens", "eq", 10), {1}),
         (one("input_tokens", "neq", 10), {2, 3}),
         (one("input_tokens", "gt", 10), {2}),
@@ -97,6 +101,34 @@ PROMPT = 0  # stands for the number of the prompt "cake", which the test asks fo
         (one("is_tool_call", "is_false"), {1, 3}),
         (one("tool_names", "contains", "get_weather"), {2}),
         (one("tool_names", "is_empty"), {1, 3}),
+        (one("is_json", "is_true"), {3}),
+        (one("is_json", "is_false"), {1, 2}),
+        (one("is_plain_text", "is_true"), {1}),
+        (one("is_plain_text", "is_false"), {2, 3}),
+        (one("output", "key_equals", "Approved", "result.status"), {3}),
+        (one("output", "key_equals", 0.95, "result.score"), {3}),
+        (one("output", "key_equals", True, "ok"), {3}),
+        (one("output", "key_equals", "get_weather", "tool_calls.function.name"), {2}),
+        (one("output", "key_contains", "LIM", "tool_calls.function.arguments.city"), {2}),
+        (one("output", "key_not_equals", "Approved", "result.status"), {1, 2}),
+        (one("output", "in", ["Approved", 3], "result.status"), {3}),
+        (one("output", "not_in", ["Approved"], "result.status"), {1, 2}),
+        (one("output", "is_empty", None, "why"), {1, 2, 3}),
+        (one("output", "is_not_empty", None, "result.status"), {3}),
+        (one("output_keys", "contains", "result.status"), {3}),
+        (one("output_keys", "not_contains", "none"), {1, 2, 3}),
+        (one("output_keys", "in", ["ok", "tool_calls.id"]), {2, 3}),
+        (one("output_keys", "not_in", ["ok"]), {1, 2}),
+        (one("output_keys", "is_empty"), {1}),
+        (one("output_keys", "is_not_empty"), {2, 3}),
+        (one("input_variables", "key_equals", "Chocolate", "cake"), {1}),
+        (one("input_variables", "key_equals", 8, "size"), {1}),
+        (one("input_variables", "key_contains", "choc", "cake"), {1}),
+        (one("input_variables", "key_not_equals", "Plum", "cake"), {1, 2, 3}),
+        (one("input_variables", "in", ["b"], "user.roles"), {1}),
+        (one("input_variables", "is_empty", None, "note"), {1, 2, 3}),
+        (one("input_variable_keys", "contains", "user.id"), {1}),
+        (one("input_variable_keys", "is_empty"), {2, 3}),
         (one("tags", "contains", "prod"), {1}),
         (one("tags", "not_contains", "prod"), {2, 3}),
         (one("tags", "in", ["prod", "chat"]), {1, 2}),
@@ -152,6 +184,9 @@ def test_every_pair_of_the_table_is_answered(server: TestClient) -> None:
         ({"filters": [one("nothing", "is", 1)]}, r"filters.filters[0].field: there is no field 'nothing'"),
         ({"filters": [one("engine", "gt", 1)]}, "engine takes is"),
         ({"filters": [one("metadata", "key_equals", "u1")]}, "nested_key is missing"),
+        ({"filters": [one("output", "key_equals", "x")]}, "nested_key is missing"),
+        ({"filters": [one("output", "key_equals", ["x"], "k")]}, "value is text"),
+        ({"filters": [one("output_keys", "contains", "")]}, "not empty"),
         ({"filters": [one("input_tokens", "eq", "many")]}, "a number"),
         ({"filters": [one("input_tokens", "between", [1])]}, "a list of two"),
         ({"filters": [one("request_start_time", "is", "soon")]}, "ISO 8601"),
@@ -214,6 +249,11 @@ def test_one_request(server: TestClient) -> None:
         ({"field": "prompt"}, ["cake"]),
         ({"field": "prompt", "prompt_id": "77"}, []),
         ({"field": "prompt_id", "prefix": "7"}, ["77"]),
+        ({"field": "output_keys", "prefix": "R"}, ["result.score", "result.status"]),
+        ({"field": "output_values", "metadata_key": "result.status"}, ["Approved"]),
+        ({"field": "tool_names"}, ["get_weather"]),
+        ({"field": "input_variable_keys"}, ["cake", "note", "size", "user.id", "user.roles"]),
+        ({"field": "input_variable_values", "metadata_key": "user.roles"}, ["a", "b"]),
     ],
     ids=lambda given: given["field"] if isinstance(given, dict) else "",
 )  # fmt: skip

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from promptlog.client import PromptLog
+    from promptlog.expressions.face import Expression
     from promptlog.expressions.nodes import Condition
     from promptlog.models.request import Request
     from promptlog.models.trace import Trace
@@ -267,7 +268,15 @@ _BY_COLUMN = {
     "engine": "model", "provider_type": "provider", "status": "status", "prompt": "prompt_name", "prompt_name": "prompt_name",
     "error_type": "error_type",
 }  # fmt: skip
-SUGGESTED_FIELDS = (*_BY_COLUMN, "prompt_id", "tags", "metadata_keys", "metadata_values")
+#: What stands inside JSON: the keys of a column, the values of a key of it, and the names of tools.
+_INSIDE: dict[str, Expression] = {
+    "output_keys": col.output, "input_variable_keys": col.input_variables, "tool_names": col.output["tool_calls.function.name"],
+}  # fmt: skip
+_VALUES = {"output_values": col.output, "input_variable_values": col.input_variables}
+_NEWEST = 10_000  # requests inside which is looked
+SUGGESTED_FIELDS = (
+    *_BY_COLUMN, "prompt_id", "tags", "metadata_keys", "metadata_values", *_INSIDE, *_VALUES,
+)  # fmt: skip
 
 
 async def suggestions(call: Call) -> dict[str, Any]:
@@ -278,7 +287,7 @@ async def suggestions(call: Call) -> dict[str, Any]:
         raise HTTPException(
             400, f"field: it is one of {', '.join(SUGGESTED_FIELDS)}, got {str(field)[:40]!r}"
         )
-    if field == "metadata_values" and not key:
+    if field in ("metadata_values", *_VALUES) and not key:
         raise HTTPException(400, "metadata_key: it is missing; the key whose values are asked for")
     body: dict[str, Any] = {}
     if group := query.get("filter_group"):
@@ -306,6 +315,10 @@ def _suggest(client: PromptLog, field: str, prefix: str, key: str, body: dict[st
         return list(dict.fromkeys(found))[:_SUGGESTED]
     if field == "metadata_keys":
         found = [row["key"] for row in client.metadata.keys(*narrowed).dicts()]
+    elif field in _INSIDE or field in _VALUES:
+        of = _INSIDE[field] if field in _INSIDE else _VALUES[field][key]
+        inside = client.requests.filter(*narrowed).limit(_NEWEST).inside(of, limit=_NEWEST)
+        found = [value for value, _ in inside.fetchall()]
     elif field == "prompt_id":
         found = _prompt_ids(client.requests.filter(*narrowed))
     else:
