@@ -286,6 +286,13 @@ def test_analytics(server: TestClient) -> None:
     assert percentiles.keys() == {"average_latency", "p50_latency", "p90_latency", "p95_latency"}
     assert list(percentiles.values()) == [[[interval, 1]]] * 4
     assert told["latency"]["p95_latency"][interval] == 1
+    shapes = [bucket["outputShapeCounts"] for bucket in told["stats"] if bucket["requests"]]
+    assert shapes == [{"json": at == 2, "toolCall": at == 1, "plainText": at == 0} for at in range(3)]
+    assert {row["key"]: row["requests"] for row in told["outputKeysTop"]}.items() >= {"result.status": 1, "tool_calls.id": 1}.items()  # fmt: skip
+    assert told["toolsUsageBars"] == [{"name": "get_weather", "requests": 1}]
+    assert told["toolsLatency"] == [
+        {"toolName": "get_weather", "requests": 1, "avgLatencySeconds": 1, "minLatencySeconds": 1, "maxLatencySeconds": 1}
+    ]  # fmt: skip
     (prompt,) = server.get("/prompt-templates", params={"name": "CAKE"}).json()["items"]
     assert told["mostUsedPromptTemplates"] == [
         {"promptId": str(prompt["id"]), "requests": 1, "promptName": "cake"}
@@ -309,9 +316,12 @@ def test_charts(server: TestClient) -> None:
          "derivedInsights": [{"type": "ratio", "label": "each", "numeratorSeriesKey": "cost", "denominatorSeriesKey": "n"}]},
         {"id": "models", "chartType": "area", "metric": "count", "groupByField": "engine", "timeSeries": True},
         {"id": "keys", "chartType": "bar", "metric": "sum", "metricField": "input_tokens", "groupByField": "metadata_keys"},
+        {"id": "tools", "chartType": "bar", "metric": "count", "groupByField": "tool_names"},
+        {"id": "answers", "chartType": "bar", "metric": "count", "groupByField": "output_keys", "limit": 2},
+        {"id": "variables", "chartType": "bar", "metric": "count", "groupByField": "input_variable_keys", "limit": 1},
         {"id": "keys_then", "chartType": "bar", "metric": "count", "groupByField": "metadata_keys", "timeSeries": True},
     ]  # fmt: skip
-    users, p95, each, models, by_key, keys_then = server.post(
+    users, p95, each, models, by_key, tools, answers, variables, keys_then = server.post(
         f"{BASE}/analytics/custom-analytics", json={"customCharts": charts}
     ).json()["customCharts"]
     assert users["data"] == [
@@ -328,6 +338,8 @@ def test_charts(server: TestClient) -> None:
     assert sorted(keys) == ["claude", "gpt-4o", "gpt-4o-mini"]
     assert [sum(row[key] for row in models["data"]) for key in keys] == [1, 1, 1]
     assert by_key["data"] == [{"label": "user_id", "value": 110}, {"label": "plan", "value": 10}]
+    assert tools["data"] == [{"label": "get_weather", "value": 1}]
+    assert [row["value"] for row in (*answers["data"], *variables["data"])] == [1, 1, 1]
     assert {one["key"]: sum(row[one["key"]] for row in keys_then["data"]) for one in keys_then["series"]} == {
         "user_id": 2,
         "plan": 1,

@@ -12,6 +12,7 @@ from promptlog.identifiers import prompt_id
 from promptlog.server.rest.charts import custom_analytics
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known
+from promptlog.server.rest.filter_table import CALLS_TOOLS, PLAIN_TEXT, TOOL
 from promptlog.server.rest.filters import condition_of, names_of
 from promptlog.server.rest.searching import QUERY
 
@@ -46,6 +47,8 @@ _INTERVALS = {
 }
 _LATENCIES = {"average_latency": "mean", "p50_latency": "p50", "p90_latency": "p90", "p95_latency": "p95"}
 _TOP = 50
+_MOST_TOOLS = 20  # of which it is told how long they took
+_MOST_INSIDE = 50_000  # requests whose answers are looked into; of more that would take too long
 
 
 def routes() -> list[BaseRoute]:
@@ -86,9 +89,14 @@ def _analyse(client: PromptLog, body: dict[str, Any], key: str | None) -> dict[s
         "provider": _by_day(asked, found, "provider", found.by_provider),
         "prompt_name": _by_day(asked, found, "prompt_name", found.by_prompt),
     }
+    looks_inside = found.totals.requests <= _MOST_INSIDE
+    shapes = _shapes(asked, found) if looks_inside else {}
     return {
         **_totals(found, buckets),
-        "stats": [_bucket(row, buckets.get(row["time"], {}), found.every) for row in found.over_time.dicts()],
+        "stats": [
+            _bucket(row, buckets.get(row["time"], {}), found.every) | shapes.get(row["time"], {})
+            for row in found.over_time.dicts()
+        ],
         "mostUsedModels": [[row["model"], row["requests"]] for row in _named(found.by_model, "model")],
         "modelRequestsByDay": by_day["model"][0],
         "providerRequestsByDay": by_day["provider"][0],
@@ -125,6 +133,45 @@ def _analyse(client: PromptLog, body: dict[str, Any], key: str | None) -> dict[s
             }
             for row in found.cost_by_metadata.dicts()
         ],
+        **(_inside(asked) if looks_inside else {}),
+    }
+
+
+def _shapes(asked: Any, found: Analytics) -> dict[Any, dict[str, Any]]:
+    """Return how many answers of each bucket are JSON, calls of tools, and plain text."""
+    counted = {"json": col.output.is_json(), "toolCall": CALLS_TOOLS, "plainText": PLAIN_TEXT}
+    rows = (
+        asked.group_by(by_time(found.every)).agg(**{name: count(of) for name, of in counted.items()}).dicts()
+    )
+    told = {row["time"]: {name: row[name] for name in counted} for row in rows}
+    nothing = dict.fromkeys(counted, 0)
+    return {
+        row["time"]: {"outputShapeCounts": told.get(row["time"], nothing)} for row in found.over_time.dicts()
+    }
+
+
+def _inside(asked: Any) -> dict[str, Any]:
+    """Return what stands inside the answers: the keys of those that are JSON, and the tools that they call."""
+    keys = asked.inside(col.output, limit=_TOP).fetchall()
+    calling = asked.filter(CALLS_TOOLS)
+    tools = calling.inside(TOOL, limit=_TOP).fetchall()
+    took = col.latency_ms
+    latencies = []
+    for name, requests in tools[:_MOST_TOOLS]:
+        (row,) = calling.filter(name == TOOL).agg(mean=took.mean(), least=took.min(), most=took.max()).dicts()
+        latencies.append(
+            {
+                "toolName": name,
+                "requests": requests,
+                "avgLatencySeconds": _seconds(row["mean"]),
+                "minLatencySeconds": _seconds(row["least"]),
+                "maxLatencySeconds": _seconds(row["most"]),
+            }
+        )
+    return {
+        "outputKeysTop": [{"key": key, "requests": requests} for key, requests in keys],
+        "toolsUsageBars": [{"name": name, "requests": requests} for name, requests in tools],
+        "toolsLatency": latencies,
     }
 
 

@@ -11,11 +11,15 @@ from promptlog.errors import InvalidInputError
 from promptlog.expressions.face import col, meta, tag
 from promptlog.expressions.grouping import by_time, count
 from promptlog.server.rest.fields import known
+from promptlog.server.rest.filter_table import TOOL
 from promptlog.server.rest.filters import condition_of, names_of
 from promptlog.server.rest.searching import QUERY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from promptlog.client import PromptLog
+    from promptlog.expressions.nodes import Condition
     from promptlog.server.rest.doors import Call
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -41,10 +45,23 @@ _GROUPED: dict[str, Any] = {
     "error_type": col.error_type,
     "tags": tag,
 }
-_KEYS = "metadata_keys"  # a request counts under each of its keys
-_UNANSWERED = (
-    "turn_count", "tool_call_count", "output_keys", "input_variable_keys", "tool_names",
-)  # fmt: skip
+#: A request counts under each that it has, so each is asked by itself: of the most frequent, which requests have it.
+_EACH: dict[str, Callable[[Any, int], dict[str, Condition]]] = {
+    "metadata_keys": lambda asked, limit: {
+        row["key"]: meta(row["key"]).exists() for row in asked.analytics(top=limit).top_metadata_keys.dicts()
+    },
+    "output_keys": lambda asked, limit: {
+        key: col.output[key].exists() for key, _ in asked.inside(col.output, limit=limit).fetchall()
+    },
+    "input_variable_keys": lambda asked, limit: {
+        key: col.input_variables[key].exists()
+        for key, _ in asked.inside(col.input_variables, limit=limit).fetchall()
+    },
+    "tool_names": lambda asked, limit: {
+        name: name == TOOL for name, _ in asked.inside(TOOL, limit=limit).fetchall()
+    },
+}
+_UNANSWERED = ("turn_count", "tool_call_count")
 
 _CHART_METRIC: dict[str, Any] = {
     "metric": {"enum": list(_METRICS)},
@@ -65,7 +82,7 @@ CHART: dict[str, Any] = {
             "type": "array",
             "items": {"type": "object", "required": ["metric"], "properties": _CHART_METRIC},
         },
-        "groupByField": {"enum": [*_GROUPED, _KEYS, None]},
+        "groupByField": {"enum": [*_GROUPED, *_EACH, None]},
         "groupByMetadataKey": {"type": ["string", "null"], "minLength": 1},
         "timeSeries": {"type": "boolean"},
         "limit": {"type": "integer", "minimum": 1, "maximum": _MOST_LIMIT},
@@ -189,8 +206,8 @@ class _Chart:
         wanted = {f"v{place}": one.aggregation for place, one in enumerate(self.series)}
         whole = asked.agg(**wanted).dicts()[0]
         series = [one.shown() for one in self.series]
-        if self.group is _KEYS:
-            series, data = self._by_keys(asked, every, wanted)
+        if isinstance(self.group, str):
+            series, data = self._by_each(asked, every, wanted)
         elif self.group is not None and self.over_time:
             series, data = self._groups_over_time(asked, every, wanted)
         elif self.group is not None:
@@ -231,12 +248,13 @@ class _Chart:
         series = [{"key": key, "label": _label(group), "unit": only.unit} for group, key in keys.items()]
         return series, list(found.values())
 
-    def _by_keys(
+    def _by_each(
         self, asked: Any, every: str, wanted: dict[str, Any]
     ) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
-        """Return what has each of the most frequent metadata keys: a row a key; over time, a series a key."""
-        keys = [row["key"] for row in asked.analytics(top=self.limit).top_metadata_keys.dicts()]
-        having = {key: asked.filter(meta(key).exists()) for key in keys}
+        """Return what has each of the most frequent keys or tools: a row of each; over time, a series of each."""
+        each = _EACH[self.group](asked, self.limit)
+        keys = list(each)
+        having = {key: asked.filter(condition) for key, condition in each.items()}
         if not self.over_time:
             rows = [(key, having[key].agg(**wanted).dicts()[0]) for key in keys]
             rows.sort(key=lambda row: row[1]["v0"] or 0, reverse=True)
@@ -282,13 +300,12 @@ def _group(given: dict[str, Any], where: str) -> Any:
             raise HTTPException(400, f"{where}.groupByMetadataKey: {error}") from None
     if field is None:
         return None
-    if field in _UNANSWERED:
-        raise HTTPException(400, f"{where}.groupByField: {field} cannot be grouped by here")
-    if field == _KEYS:
-        return _KEYS
+    if isinstance(field, str) and field in _EACH:
+        return field
     if not isinstance(field, str) or field not in _GROUPED:
         raise HTTPException(
-            400, f"{where}.groupByField: it is one of {', '.join(_GROUPED)}, got {str(field)[:40]!r}"
+            400,
+            f"{where}.groupByField: it is one of {', '.join((*_GROUPED, *_EACH))}, got {str(field)[:40]!r}",
         )
     return _GROUPED[field]
 

@@ -133,7 +133,7 @@ def _on(asked: Asked) -> Condition:
 def _tool(name: str) -> Condition:
     """Return that the output calls a tool. Blueprints are kept as JSON without blanks; text in it has its quotes escaped."""
     return And(
-        (_CALLS_TOOLS, col.output.contains(f'"function":{{"name":{json.dumps(name, ensure_ascii=False)}'))
+        (CALLS_TOOLS, col.output.contains(f'"function":{{"name":{json.dumps(name, ensure_ascii=False)}'))
     )
 
 
@@ -162,12 +162,13 @@ def _any_key(asked: Asked) -> Condition:
 def _has_keys(asked: Asked) -> Condition:
     """Return that a JSON object has a key: only an empty one has no quotes."""
     if asked.name == "output":
-        return Or((_CALLS_TOOLS, And((col.output.is_json(), col.output_text.contains('"')))))
+        return Or((CALLS_TOOLS, And((col.output.is_json(), col.output_text.contains('"')))))
     return And((asked.column.is_json(), asked.column.contains('"')))
 
 
-_CALLS_TOOLS = col.output.contains('"tool_calls":[{')
-_PLAIN_TEXT = And((col.output.exists(), Not(col.output.is_json()), Not(_CALLS_TOOLS)))
+TOOL = col.output["tool_calls.function.name"]  # the tools that an answer calls, by name
+CALLS_TOOLS = col.output.contains('"tool_calls":[{')
+PLAIN_TEXT = And((col.output.exists(), Not(col.output.is_json()), Not(CALLS_TOOLS)))
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 
@@ -246,11 +247,11 @@ OPERATORS: dict[str, dict[str, Make]] = {
         {
             "contains": lambda a: _tool(a.text),
             "in": lambda a: Or(tuple(_tool(one) for one in a.texts)),
-            "is_not_empty": lambda _: _CALLS_TOOLS,
+            "is_not_empty": lambda _: CALLS_TOOLS,
         },
         {"not_contains": "contains", "not_in": "in", "is_empty": "is_not_empty"},
     ),
-    "calls": {"is_true": lambda _: _CALLS_TOOLS, "is_false": lambda _: Not(_CALLS_TOOLS)},
+    "calls": {"is_true": lambda _: CALLS_TOOLS, "is_false": lambda _: Not(CALLS_TOOLS)},
     "nested": _with_opposites(
         {
             "key_equals": lambda a: a.nested == a.own(a.value),
@@ -269,7 +270,7 @@ OPERATORS: dict[str, dict[str, Make]] = {
         {"not_contains": "contains", "not_in": "in", "is_empty": "is_not_empty"},
     ),
     "json": {"is_true": lambda a: a.column.is_json(), "is_false": lambda a: Not(a.column.is_json())},
-    "plain": {"is_true": lambda _: _PLAIN_TEXT, "is_false": lambda _: Not(_PLAIN_TEXT)},
+    "plain": {"is_true": lambda _: PLAIN_TEXT, "is_false": lambda _: Not(PLAIN_TEXT)},
 }
 
 #: Each field: its type, and the column that it is here where that has another name.
