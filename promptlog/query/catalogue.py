@@ -1,4 +1,4 @@
-"""`client.metadata`: which keys there are, and which values a key has."""
+"""Which keys there are and which values a key has: of metadata, `client.metadata`, and inside JSON, `requests.inside`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from promptlog.database.schema import BY_VALUE
 from promptlog.errors import InvalidInputError
 from promptlog.expressions.face import meta
+from promptlog.models.columns import COLUMNS
 from promptlog.query.conditions import CASTS, Binder
+from promptlog.query.inside import keys_rows, value_rows
 from promptlog.query.pieces import moment
 from promptlog.query.requests import Requests
 from promptlog.query.results import Told, Values
 
 if TYPE_CHECKING:
     from promptlog.database.store import Store
-    from promptlog.expressions.nodes import Condition
+    from promptlog.expressions.nodes import Condition, JsonOperand
 
 _SAMPLES = 5
 _SAMPLE_CHARS = 60
@@ -177,6 +179,40 @@ class KeyValues(Told):
             f"WHERE m.key = {key} {asked} GROUP BY m.value) "
             f"SELECT value, requests, {moment('last_seen', zoned=zoned)} AS last_seen "
             f"FROM listed LEFT JOIN seen USING (value) ORDER BY requests DESC, value",
+            binder.values,
+        )
+
+
+class Inside(Told):
+    """The paths inside the JSON of a column, or the values at one of them, those of the most requests first."""
+
+    def __init__(self, store: Store, requests: Requests, of: JsonOperand, limit: int | None) -> None:
+        super().__init__(store, requests, "listing what stands inside JSON")
+        self._of = of
+        self._limit = limit
+
+    def __repr__(self) -> str:
+        return f"<{self._title()}: .df(), .pl(), .arrow(), .fetchall() or .dicts()>"
+
+    def _title(self) -> str:
+        return (
+            f"{'keys' if self._of.path is None else f'values of {self._of.path!r}'} inside {self._of.column}"
+        )
+
+    def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:  # noqa: ARG002 - there are no times
+        binder = Binder()
+        column = self._of.column
+        ids = self._requests._ids_sql(binder)  # noqa: SLF001 - the rooms of a question
+        asked = f"WITH asked AS MATERIALIZED ({ids}) " if ids else ""
+        rows = f"SELECT request_id, {column} FROM {COLUMNS[column].table}"
+        rows += " SEMI JOIN asked USING (request_id)" if ids else ""
+        shown, found = "key", keys_rows(column, rows)
+        if self._of.path is not None:
+            shown, found = "value", value_rows(self._of, rows, binder.bind)
+        limit = f"LIMIT {self._limit}" if self._limit is not None else ""
+        return (
+            f"{asked}SELECT {shown}, count(*) AS requests FROM ({found}) GROUP BY {shown} "
+            f"ORDER BY requests DESC, {shown} {limit}",
             binder.values,
         )
 

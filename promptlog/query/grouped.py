@@ -12,10 +12,19 @@ from typing import TYPE_CHECKING
 from promptlog.database.schema import BY_VALUE
 from promptlog.database.text import literal, quoted
 from promptlog.expressions import aggregates as agg
-from promptlog.expressions.nodes import And, ColumnOperand, Condition, Exists, MetaOperand, Operand
+from promptlog.expressions.nodes import (
+    And,
+    ColumnOperand,
+    Condition,
+    Exists,
+    JsonOperand,
+    MetaOperand,
+    Operand,
+)
 from promptlog.models.columns import COLUMNS
 from promptlog.query import spans
 from promptlog.query.conditions import CASTS, SQL_OPERATORS, Binder, column_sql
+from promptlog.query.inside import first_value
 from promptlog.query.question import Question, beside_tables, ids_sql, where_sql
 
 if TYPE_CHECKING:
@@ -190,7 +199,11 @@ class Compiler:
             # Two tags that are folded into one are one.
             once = f"DISTINCT ON (r.request_id, {', '.join(f'k{at}' for at in range(len(keys)))}) "
         joined = joins.text(self._binder)
-        where = _where(asked.source, self._binder, joins.joined)
+        # An object is there, inside JSON, and is no value: of what stands there it is asked anew.
+        beside: dict[Operand, str] = {
+            of: alias for of, alias in joins.joined.items() if not isinstance(of, JsonOperand)
+        }
+        where = _where(asked.source, self._binder, beside)
         return f"SELECT {once}{', '.join(shown) or '1'} FROM requests r{joined} WHERE {where}"
 
     def _key(self, key: agg.Key, joins: _Joins) -> str:
@@ -265,7 +278,7 @@ class _Joins:
                 self._beside.add(table)
             return column_sql(operand.name)
         alias = self.joined.setdefault(operand, f"o{len(self.joined)}")
-        if isinstance(operand, MetaOperand) and operand.cast == "datetime":
+        if isinstance(operand, MetaOperand | JsonOperand) and operand.cast == "datetime":
             return f"make_timestamp({alias}.value)"
         return f"{alias}.value"
 
@@ -281,6 +294,9 @@ class _Joins:
             if isinstance(operand, MetaOperand):
                 rows = f"SELECT request_id, {CASTS[operand.cast]} AS value FROM {BY_VALUE} WHERE key = "
                 rows += binder.bind(operand.key)
+            elif isinstance(operand, JsonOperand):
+                value = first_value(operand, operand.column, CASTS[operand.cast], binder.bind)
+                rows = f"SELECT request_id, {value} AS value FROM {COLUMNS[operand.column].table}"
             else:
                 rows = (
                     f"SELECT request_id, score AS value FROM scores WHERE name = {binder.bind(operand.name)}"
@@ -306,7 +322,11 @@ def _where(question: Question, binder: Binder, joined: Mapping[Operand, str] | N
 
 def _sum_type(operand: Operand) -> str:
     whole = operand.name in _WHOLE if isinstance(operand, ColumnOperand) else False
-    return "BIGINT" if whole or (isinstance(operand, MetaOperand) and operand.cast == "int") else "DOUBLE"
+    return (
+        "BIGINT"
+        if whole or (isinstance(operand, MetaOperand | JsonOperand) and operand.cast == "int")
+        else "DOUBLE"
+    )
 
 
 def _arithmetic(node: agg.Arithmetic, left: str, right: str) -> str:
@@ -341,4 +361,5 @@ def _told_kind(node: agg.Aggregate) -> str:
 def _kind(operand: Operand) -> str:
     if isinstance(operand, ColumnOperand):
         return COLUMNS[operand.name].kind
-    return "time" if isinstance(operand, MetaOperand) and operand.cast == "datetime" else ""
+    is_time = isinstance(operand, MetaOperand | JsonOperand) and operand.cast == "datetime"
+    return "time" if is_time else ""

@@ -13,10 +13,10 @@ from promptlog.errors import (
     RequestNotFoundError,
     UnknownColumnError,
 )
-from promptlog.expressions.nodes import ColumnOperand, Condition
+from promptlog.expressions.nodes import ColumnOperand, Condition, JsonOperand
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
-from promptlog.models.columns import COLUMNS
+from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 from promptlog.query.conditions import Binder, column_sql
 from promptlog.query.planner import among
 from promptlog.query.question import (
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from promptlog.models.analytics import Analytics
     from promptlog.models.facets import Facets
     from promptlog.models.request import Request
+    from promptlog.query.catalogue import Inside
     from promptlog.query.groups import GroupBy, Groups
 
 _PAGE = 500  # requests read at once while iterating: no lease of the store outlives a page
@@ -176,6 +177,25 @@ class Requests(Result):
         from promptlog.query.facets import count_facets
 
         return count_facets(self._store, self._question, most=most, keys=keys, newest=newest)
+
+    def inside(self, of: Expression, *, limit: int | None = 20) -> Inside:
+        """Return what stands inside JSON: the paths of a column, or the values at a path, those of the most requests first.
+
+        Args:
+            of: `col.output`, `col.input_variables` or `col.parameters`; or a path inside, such as `col.output["action"]`.
+            limit: how many at most; None gives all.
+
+        Returns:
+            Rows of `key` or `value`, and of `requests` that have it. A key is a path to texts, numbers or truths. JSON of
+            more than 200,000 characters has no keys here. Of many requests ask the newest: `requests.limit(10_000).inside(…)`.
+
+        Raises:
+            InvalidInputError: there is no JSON that can be asked, or `limit` is no number.
+        """
+        from promptlog.query.catalogue import Inside, check_limit
+
+        check_limit(limit)
+        return Inside(self._store, self, _json_of(of), limit)
 
     def group_by(self, *keys: object, **named: object) -> GroupBy:
         """Put the requests into groups, of which `.agg(...)` tells; with a limit, those that it keeps.
@@ -320,6 +340,18 @@ class Requests(Result):
             row["scores"] = {name: score for name, score, _ in given if score is not None}
             row["score_labels"] = {name: label for name, _, label in given if label is not None}
             yield Request(**row)
+
+
+def _json_of(given: object) -> JsonOperand:
+    if isinstance(getattr(given, "operand", None), JsonOperand):
+        operand: JsonOperand = given.operand  # type: ignore[attr-defined]
+        return operand
+    name = _column_name(given)
+    if name not in JSON_COLUMNS:
+        raise InvalidInputError(
+            f"col.{name} has no JSON that can be asked for what stands inside; col.output has"
+        )
+    return JsonOperand(name, None)
 
 
 def _column_name(given: object) -> str:
