@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptlog.database.schema import BY_VALUE
-from promptlog.expressions.nodes import ColumnOperand, MetaOperand, Operand, ScoreOperand
+from promptlog.expressions.nodes import And, ColumnOperand, Condition, MetaOperand, Operand, ScoreOperand
 from promptlog.models.columns import COLUMNS
 from promptlog.query.conditions import ALIASES, CASTS, Binder, column_sql
-from promptlog.query.planner import FEW, among
-
-if TYPE_CHECKING:
-    import duckdb
 
 Order = tuple[tuple[Operand, bool], ...]  # what is sorted by, and whether the greatest stand first
 
 NEWEST_FIRST: Order = ((ColumnOperand("start_time"), True),)
 OLDEST_FIRST: Order = ((ColumnOperand("start_time"), False),)
 _NEVER_NULL = frozenset(("request_id", "start_time", "end_time", "latency_ms", "status", "logged_at"))
-_TO_SPARE = 64  # metadata may wait for its request: so many more values are looked at than are asked for
 
 
 def ordered(order: Order) -> str:
@@ -49,9 +44,10 @@ def joined_for_order(order: Order, binder: Binder, of: str = "") -> str:
     )
 
 
-def place_of(order: Order, binder: Binder) -> str:
-    """SQL for the values by which the request `r` stands in the order, its id the last."""
-    return ", ".join([*(_alone(operand, binder) for operand, _ in order), "r.request_id"])
+def place_of(order: Order, request_id: str, binder: Binder) -> str:
+    """SQL for the values by which a request stands in the order, its id the last; no row where there is none."""
+    shown = ", ".join([*(_alone(operand, binder, request_id) for operand, _ in order), "r.request_id"])
+    return f"SELECT {shown} FROM requests r WHERE r.request_id = {binder.bind(request_id)}::UUID"
 
 
 def behind(order: Order, past: tuple[Any, ...], binder: Binder) -> str:
@@ -71,41 +67,29 @@ def behind(order: Order, past: tuple[Any, ...], binder: Binder) -> str:
 
 
 def first_by_value(
-    connection: duckdb.DuckDBPyConnection,
-    order: Order,
-    past: tuple[Any, ...] | None,
-    limit: int,
-) -> list[str] | None:
-    """Return the ids of the first requests in the order of one metadata key; None where its values do not tell.
+    order: Order, past: tuple[Any, ...] | None, conditions: tuple[Condition, ...], limit: int, binder: Binder
+) -> str | None:
+    """SQL for the ids of the first of those requests, in the order of one metadata key, that have it.
 
-    They are read from the values of the key alone: of a million requests in a fourth of the time that the join takes.
+    Where they are as many as the limit is, no other comes before them: of a million requests they are found in a tenth
+    of the time that it takes to sort those without the key too. None: it is another order.
     """
     (operand, down), *more = order or NEWEST_FIRST
-    if (
-        more
-        or not isinstance(operand, MetaOperand)
-        or (past is not None and past[0] is None)
-        or limit > FEW - _TO_SPARE
-    ):
+    if more or not isinstance(operand, MetaOperand) or (past is not None and past[0] is None):
         return None
-    binder = Binder()
-    where = f"key = {binder.bind(operand.key)} AND ranked IS NOT NULL"
     way, sign = ("DESC", "<") if down else ("ASC", ">")
+    after = ""
+    values = f"SELECT request_id, {_beside(operand, binder)}"
     if past is not None:
         value, request_id = past
-        where += (
+        after = (
             f" AND (ranked {sign} {binder.bind(value)} OR (ranked = {binder.bind(value)} "
             f"AND request_id {sign} {binder.bind(request_id)}::UUID))"
         )
-    text = (
-        f"SELECT request_id::VARCHAR FROM (SELECT request_id, key, {CASTS[operand.cast]} AS ranked FROM {BY_VALUE}) "
-        f"WHERE {where} ORDER BY ranked {way}, request_id {way} LIMIT {limit + _TO_SPARE}"
+    return (
+        f"SELECT r.request_id FROM requests r JOIN (FROM ({values}) WHERE ranked IS NOT NULL{after}) o USING (request_id) "
+        f"WHERE {binder.condition(And(conditions))} ORDER BY ranked {way}, r.request_id {way} LIMIT {limit}"
     )
-    ids = [row[0] for row in connection.execute(text, binder.values).fetchall()]
-    there = f"SELECT r.request_id::VARCHAR FROM requests r WHERE {among(ids, Binder(), whole_rows=True)}"
-    known = {row[0] for row in connection.execute(there).fetchall()}
-    found = [one for one in ids if one in known][:limit]
-    return found if len(found) == limit else None
 
 
 def _ties_down(order: Order) -> bool:
@@ -134,10 +118,16 @@ def _beside(operand: Operand, binder: Binder) -> str:
             return f"{column_sql(name)} AS ranked FROM {COLUMNS[name].table} {alias} WHERE true"
 
 
-def _alone(operand: Operand, binder: Binder) -> str:
-    """SQL for what is sorted by, of the request `r`, whether or not the table that it stands in is joined."""
+def _alone(operand: Operand, binder: Binder, request_id: str | None = None) -> str:
+    """SQL for what is sorted by, of the request `r`, whether or not the table that it stands in is joined.
+
+    Where its id is told, metadata is read from where that of one request lies together.
+    """
     if isinstance(operand, ColumnOperand) and _is_of_requests(operand):
         return column_sql(operand.name)
+    if isinstance(operand, MetaOperand) and request_id is not None:
+        beside = f"{CASTS[operand.cast]} FROM metadata WHERE key = {binder.bind(operand.key)}"
+        return f"(SELECT {beside} AND request_id = {binder.bind(request_id)}::UUID)"
     return f"(SELECT {_beside(operand, binder)} AND request_id = r.request_id)"
 
 

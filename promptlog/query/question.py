@@ -89,8 +89,7 @@ def _placed(connection: duckdb.DuckDBPyConnection, question: Question) -> Questi
     if question.after is None or question.past is not None:
         return question
     binder = Binder()
-    shown = place_of(question.order, binder)
-    text = f"SELECT {shown} FROM requests r WHERE r.request_id = {binder.bind(question.after)}::UUID"
+    text = place_of(question.order, question.after, binder)
     found = connection.execute(text, binder.values).fetchall()
     if not found:
         raise RequestNotFoundError(
@@ -101,18 +100,24 @@ def _placed(connection: duckdb.DuckDBPyConnection, question: Question) -> Questi
 
 def find(connection: duckdb.DuckDBPyConnection, question: Question) -> list[str]:
     """Return the ids of the requests asked for, in order."""
-    if question.limit is not None and question.ids is None and not question.conditions:
-        first = first_by_value(connection, question.order, question.past, question.limit)
-        if first is not None:
-            return first
-    found: list[str] = []
+    if question.limit is not None and question.ids is None:
+        binder = Binder()
+        text = first_by_value(question.order, question.past, question.conditions, question.limit, binder)
+        found = _ids(connection, text, binder) if text else []
+        if text and len(found) == question.limit:
+            return found
+    found = []
     for near in nearer_first(connection, question):
         binder = Binder()
-        text = f"SELECT request_id::VARCHAR FROM ({picked_sql(near, binder)})"
-        found = [row[0] for row in connection.execute(text, binder.values).fetchall()]
+        found = _ids(connection, picked_sql(near, binder), binder)
         if len(found) == question.limit:
             break
     return found
+
+
+def _ids(connection: duckdb.DuckDBPyConnection, text: str, binder: Binder) -> list[str]:
+    rows = connection.execute(f"SELECT request_id::VARCHAR FROM ({text})", binder.values).fetchall()
+    return [row[0] for row in rows]
 
 
 def nearer_first(connection: duckdb.DuckDBPyConnection, question: Question) -> Iterator[Question]:

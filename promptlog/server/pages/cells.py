@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from promptlog.expressions.face import col
+from promptlog.expressions.terms import NUMBER as _NUMBER
 from promptlog.models.columns import COLUMNS
 from promptlog.server.pages.view import DEFAULT_COLUMNS, View
 
@@ -38,6 +40,7 @@ class Shown:
     kind: str  # of its cells: a column's name where that has a look of its own, else "text", "number", "metadata"
     about: str = ""
     sorts: bool = False
+    numbers: bool = False  # of metadata: whether what is shown of it is numbers, and so sorts as such
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,20 @@ def _shown(name: str) -> Shown:
     if name in _EXTRA:
         return Shown(name, name, name)
     key = name.removeprefix("meta.")
-    return Shown(f"meta.{key}", key, "metadata", f"metadata key {key}")
+    return Shown(f"meta.{key}", key, "metadata", f"metadata key {key}", sorts=True)
+
+
+def read_as_numbers(columns: list[Shown], found: list[Row]) -> list[Shown]:
+    """Return the columns, of metadata with whether all its values in these rows are numbers."""
+
+    def numbers(at: int) -> bool:
+        values = [row.cells[at] for row in found if row.cells[at] is not None]
+        return bool(values) and all(map(_NUMBER.fullmatch, values))
+
+    return [
+        replace(column, numbers=True) if column.kind == "metadata" and numbers(at) else column
+        for at, column in enumerate(columns)
+    ]
 
 
 _SPECIAL = frozenset(
@@ -88,19 +104,20 @@ def rows(
     client: PromptLog, view: View, columns: list[Shown], after: str | None = None, most: int = PAGE
 ) -> list[Row]:
     """Return the first rows of a view, or those after a request."""
-    asked = client.search(view.q).sort(view.by, descending=view.descending)
+    asked = client.search(view.q).sort(view.order, descending=view.descending)
     if after is not None:
         asked = asked.after(after)
     return read(asked.limit(most), columns)
 
 
-def newer(client: PromptLog, view: View, columns: list[Shown], logged_us: int, most: int = PAGE) -> list[Row]:
-    """Return what was logged after a moment, the latest first."""
-    from promptlog.expressions.face import col
-
-    later = replace(view, sort="-logged_at")
-    asked = client.search(later.q).filter(col.logged_at > logged_us / 1e6).sort("logged_at", descending=True)
-    return read(asked.limit(most), columns)
+def newer(
+    client: PromptLog, view: View, columns: list[Shown], logged_us: int, most: int
+) -> tuple[int, list[Row]]:
+    """Return how many requests were logged after a moment, and the latest of them, those that started last first."""
+    asked = client.search(view.q).filter(col.logged_at > logged_us / 1e6).sort("logged_at", descending=True)
+    found = read(asked.limit(most), columns)
+    count = len(found) if len(found) < most else asked.count()
+    return count, sorted(found, key=lambda row: (row.start_time, row.request_id), reverse=True)
 
 
 def read(asked: Any, columns: list[Shown]) -> list[Row]:
