@@ -17,7 +17,8 @@ import pytest
 
 from promptlog import PromptLog, col, meta, score, tag
 from tests.server.browser import answers_of, chromium, expect, looking, serious
-from tests.server.support import Served, serving
+from tests.server.support import Served, serving, wait_until
+from tests.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,8 +87,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                 "release_labels": [_EVIL[:30]],
             }
         )
+    client.templates.publish(
+        {
+            "prompt_name": "cake",
+            "prompt_template": {
+                "type": "chat",
+                "messages": [{"role": "user", "content": "A {flavour} cake"}],
+            },
+            "metadata": {"model": {"provider": "openai", "name": "gpt-4o"}},
+        }
+    )
     client.close()
-    with serving(path) as found:
+    with (
+        Wire() as wire,
+        serving(path, OPENAI_BASE_URL=wire.openai("every=0.1"), OPENAI_API_KEY="sk-test") as found,
+    ):
         yield found
 
 
@@ -248,7 +262,25 @@ def test_prompts_are_tried(browser: Browser, served: Served) -> None:
         page.get_by_role("button", name="Render").click()
         page.locator("#tried", has_text="A short recipe for lemon").wait_for()
         page.get_by_role("button", name="Run").click()
-        page.locator("#tried [role=alert]").wait_for()
+        page.locator("#tried [role=alert]", has_text="model").wait_for(timeout=3000)
+        page.goto("/prompts/cake")
+        page.get_by_label("flavour").fill("lemon <b>")
+        page.get_by_role("button", name="Run").click()
+        page.locator(".coming", has_text="You said: A").wait_for()  # the rest is still to come
+        page.get_by_role("link", name="The request as it was logged").wait_for()
+        assert page.locator("#tried .out").inner_text().endswith("You said: A lemon <b> cake")
+        page.get_by_label("flavour").fill("lemon " * 100)
+        page.get_by_role("button", name="Run").click()
+        page.locator(".coming", has_text="You said: A").wait_for()
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("Stopped").wait_for()
+        left = PromptLog(served.store).requests.filter(col.prompt_name == "cake", col.status == "WARNING")
+        wait_until(lambda: left.count() == 1)
+        page.get_by_label("flavour").fill("plum")
+        page.get_by_role("button", name="Run").click()
+        page.get_by_role("link", name="The request as it was logged").click()
+        page.get_by_role("heading", level=1, name=re.compile("[0-9a-f-]{36}")).wait_for()
+        assert page.get_by_text("You said: A plum cake").is_visible()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])

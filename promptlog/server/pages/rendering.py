@@ -60,6 +60,11 @@ def page(request: Request, template: str, status: int = 200, **shown: Any) -> HT
     return HTMLResponse(text, status)
 
 
+def part(template: str, **shown: Any) -> str:
+    """Return a part of a page as text."""
+    return environment().get_template(template).render(**shown)
+
+
 def number(value: float | None) -> str:
     """Return a number with commas; nothing where it is not known."""
     return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"

@@ -148,6 +148,46 @@
     });
   }
 
+  // -- a try of a prompt: what the model says is shown as it comes ----------------------------------------------------
+  const run = one("[data-run]");
+  if (run) {
+    const tried = one("#tried");
+    let leaving = null;
+    run.addEventListener("click", async () => {
+      if (leaving) { leaving.abort(); return; }
+      leaving = new AbortController();
+      run.textContent = "Stop";
+      const said = document.createElement("pre"), out = document.createElement("div");
+      said.className = "prose";
+      said.textContent = "…";
+      out.className = "out coming";
+      out.append(said);
+      tried.setAttribute("aria-busy", "true");
+      tried.replaceChildren(out);
+      try {
+        const body = new URLSearchParams(new FormData(run.form));
+        const answer = await fetch(run.dataset.run, { method: "POST", body, headers: { "X-CSRF-Token": csrf }, signal: leaving.signal });
+        if (!answer.ok) throw new Error(await answer.text());
+        const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+        let left = "", text = "";
+        for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+          const lines = (left + piece.value).split("\n");
+          left = lines.pop();
+          for (const line of lines.map((one) => JSON.parse(one))) {
+            if ("html" in line) tried.innerHTML = line.html; // ours: what was said is escaped in it
+            else said.textContent = text += line.text;
+          }
+        }
+      } catch (error) {
+        say(error.name === "AbortError" ? "Stopped; what had come is logged." : error.message);
+      }
+      out.classList.remove("coming");
+      tried.removeAttribute("aria-busy");
+      run.textContent = "Run";
+      leaving = null;
+    });
+  }
+
   // -- select many --------------------------------------------------------------------------------------------------
   const bulk = one("#bulk"), everything = one("#pick-all");
   if (bulk && everything) {
