@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from promptlog.expressions.face import col
 from promptlog.expressions.terms import NUMBER as _NUMBER
 from promptlog.models.columns import COLUMNS
+from promptlog.server.pages import content
 from promptlog.server.pages.view import DEFAULT_COLUMNS, View
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _LABELS = {
     "reasoning_tokens": "reasoning", "finish_reason": "finish", "function_name": "function",
 }  # fmt: skip
 _ABOUT = {"input_tokens": "input tokens", "output_tokens": "output tokens", "start_time": "start, UTC"}
+_INPUT = {"input_text": "input"}  # its last message is shown, where the text begins with the same for all
 _EXTRA = ("tags", "scores")
 CHOICES = (
     "start_time", "status", "model", "provider", "input_text", "output_text", "input_tokens", "output_tokens",
@@ -122,7 +124,7 @@ def newer(
 
 def read(asked: Any, columns: list[Shown]) -> list[Row]:
     """Return the rows of a question."""
-    names = [column.name for column in columns if column.name in COLUMNS]
+    names = [_INPUT.get(column.name, column.name) for column in columns if column.name in COLUMNS]
     keys = [column.label for column in columns if column.kind == "metadata"]
     asked = asked.select("request_id", "start_time", "logged_at", *names)
     order = list(dict.fromkeys(("request_id", "start_time", "logged_at", *names)))
@@ -139,12 +141,14 @@ def read(asked: Any, columns: list[Shown]) -> list[Row]:
     found = []
     for values in asked.fetchall():
         cell = dict(zip(order, values, strict=True))
+        if given := cell.get("input"):
+            cell["input_text"] = content.preview(given)
         found.append(
             Row(
                 cell["request_id"],
                 cell["start_time"],
                 round(cell["logged_at"].timestamp() * 1e6),
-                [cell[column.name] for column in columns],
+                [cell.get(column.name) for column in columns],
             )
         )
     return found

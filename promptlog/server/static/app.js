@@ -5,7 +5,7 @@
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const csrf = one('meta[name="csrf-token"]').content;
   const toast = one("#toast");
-  let hiding = 0;
+  let hiding = 0, editing = null;
 
   function say(text, seconds = 5) {
     toast.textContent = text;
@@ -20,6 +20,10 @@
   });
   document.addEventListener("htmx:sendError", () => say("The server cannot be reached."));
   document.addEventListener("htmx:afterSwap", (event) => {
+    const here = one(".trace .here", event.detail.target), view = here && here.closest(".scroll");
+    if (view) view.scrollTop = here.offsetTop - view.clientHeight / 2;
+    const edited = event.detail.target.id === "tracked" && all("[data-edit]").find((button) => button.dataset.edit === editing);
+    if (edited) edited.focus(); // the dialog that had the focus is gone
     if (event.detail.target === toast && toast.textContent.trim()) say(toast.textContent.trim());
   });
 
@@ -44,13 +48,38 @@
 
   // -- copy -------------------------------------------------------------------------------------------------------
   document.addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-copy], [data-copy-from]");
+    const button = event.target.closest("[data-copy], [data-copy-from], [data-copy-url]");
     if (!button) return;
-    const text = button.dataset.copy ?? one(button.dataset.copyFrom).textContent;
+    const { copy, copyFrom, copyUrl } = button.dataset;
+    let text = copy ?? (copyFrom ? one(copyFrom).textContent : "");
     try {
+      if (copyUrl) {
+        const answer = await fetch(copyUrl);
+        text = await answer.text();
+        if (!answer.ok) { say(text); return; }
+      }
       await navigator.clipboard.writeText(text);
       say("Copied.");
     } catch { window.prompt("Copy this:", text); }
+  });
+
+  // -- editing metadata, finding among many ----------------------------------------------------------------------------
+  document.addEventListener("click", (event) => {
+    const edit = event.target.closest("[data-edit]");
+    if (edit) {
+      const dialog = one("#edit");
+      editing = edit.dataset.edit;
+      one("#edit-key").textContent = edit.dataset.edit;
+      for (const field of all('[name="key"]', dialog)) field.value = edit.dataset.edit;
+      one("textarea", dialog).value = edit.dataset.value;
+      dialog.showModal();
+      one("textarea", dialog).select();
+    }
+    if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+  });
+  document.addEventListener("input", (event) => {
+    const find = event.target.dataset.find, text = event.target.value.trim().toLowerCase();
+    if (find) for (const found of all(find)) found.hidden = Boolean(text) && !found.textContent.toLowerCase().includes(text);
   });
 
   // -- a choice that asks at once -------------------------------------------------------------------------------------
@@ -265,6 +294,27 @@
       sure.showModal();
     }, true);
     count();
+  }
+
+  // -- who comes back finds the rows that were there ------------------------------------------------------------------
+  const place = `promptlog ${location.href}`;
+  if (one("#rows")) {
+    addEventListener("pagehide", () => {
+      try { sessionStorage.setItem(place, JSON.stringify([all("#rows tr[id]").length, scrollY])); } catch { /* the first rows then */ }
+    });
+    const comesBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+    let count = 0, top = 0;
+    try { if (comesBack) [count, top] = JSON.parse(sessionStorage.getItem(place) ?? "[0, 0]"); } catch { /* likewise */ }
+    if (count) {
+      const more = () => {
+        const next = one("#rows tr.next");
+        if (next && all("#rows tr[id]").length < Math.min(count, 1000)) { htmx.trigger(next, "back"); return; }
+        document.removeEventListener("htmx:afterSettle", more);
+        scrollTo(0, top);
+      };
+      document.addEventListener("htmx:afterSettle", more);
+      addEventListener("load", more);
+    }
   }
 
   // -- live tail ----------------------------------------------------------------------------------------------------
