@@ -233,7 +233,8 @@
       one("#picked").textContent = whole.value ? `All ${many(total)} that match are selected` : `${many(picked)} selected`;
       everything.checked = picked > 0 && picked === list.length;
       everything.indeterminate = picked > 0 && !everything.checked;
-      if (matching) offer(everything.checked && !whole.value && one("#rows tr.next"));
+      one("#pick-shown").hidden = everything.checked;
+      offer(everything.checked && !whole.value && one("#rows tr.next"));
     };
     const offer = async (more) => { // all that are loaded are selected: there are others
       matching.hidden = !(more && total);
@@ -251,7 +252,8 @@
     };
     const pick = (boxed, checked) => { whole.value = ""; kept.clear(); boxed.forEach((box) => { box.checked = checked; }); };
     everything.addEventListener("change", () => { pick(boxes(), everything.checked); count(); });
-    matching?.addEventListener("click", () => { whole.value = "1"; count(); one("#picked").focus(); });
+    one("#pick-shown").addEventListener("click", () => { pick(boxes(), true); count(); }); // where the table has no heading
+    matching.addEventListener("click", () => { whole.value = "1"; count(); one("#picked").focus(); });
     document.addEventListener("click", (event) => {
       if (!event.target.matches('#rows input[name="id"]')) return;
       const list = boxes(), mine = list.indexOf(event.target), other = list.indexOf(last);
