@@ -130,13 +130,16 @@ def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> N
         page.locator("#rows td.k-start_time a").click()
         page.get_by_role("heading", level=1).wait_for()
         assert page.get_by_text("Answer 10").is_visible()
+        page.get_by_role("button", name="Copy the output").click()
+        page.get_by_text("Copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == "Answer 10"
         page.get_by_label("New metadata key").fill("plan")
         page.get_by_label("New metadata value").fill("pro")
         page.get_by_role("button", name="Set").click()
         page.locator("dt", has_text="plan").wait_for()
-        page.get_by_label("New metadata key").fill("plan")
-        page.get_by_label("New metadata value").fill("free")
-        page.get_by_role("button", name="Set").click()
+        page.get_by_label("Edit plan").click()
+        page.get_by_label("Value", exact=True).fill("free")
+        page.get_by_role("button", name="Replace").click()
         page.locator(".changed", has_text="pro").wait_for()
         page.get_by_role("button", name="Good: score 100").click()
         page.locator('[aria-label="Good: score 100"][aria-pressed="true"]').wait_for()
@@ -378,7 +381,7 @@ def test_a_server_that_reads_offers_no_change(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "status"),
     [
-        ("/requests/nothing", 400), ("/requests/018bd12c-58b0-7683-8f1a-000000000000", 404), ("/nowhere", 404),
+        ("/requests/nothing", 400), ("/requests/nothing/copy/json", 400), ("/requests/count?q=a:(", 400), ("/?sort=meta.k::float", 200), ("/requests/018bd12c-58b0-7683-8f1a-000000000000", 404), ("/nowhere", 404),
         ("/prompts/none", 404), ("/?after=nothing", 400), ("/?sort=nothing&c=nothing", 200), ("/analytics/narrow?from=x&to=-1", 303),
         ("/requests/new?logged_us=99999999999999999999999", 200), ("/suggest?q=a&at=-5", 200), ("/keys/no%2Fkey", 200),
     ],

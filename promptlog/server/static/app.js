@@ -342,7 +342,7 @@
               const fresh = found.filter((row) => !document.getElementById(row.id));
               fresh.forEach((row) => row.classList.add("fresh"));
               rows.prepend(...fresh);
-              if (rows.children.length > most) all("tr[id]", rows).slice(most).forEach((row) => row.remove());
+              if (rows.children.length > most) all("tr", rows).slice(most).forEach((row) => row.remove()); // and what goes on behind them
               unseen -= found.length;
             }
             newer.hidden = !unseen;
