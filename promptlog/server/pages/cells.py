@@ -69,7 +69,7 @@ def _shown(name: str) -> Shown:
         kind = name if name in _SPECIAL else "number" if COLUMNS[name].kind == "number" else "text"
         return Shown(name, _LABELS.get(name, name.replace("_", " ")), kind, _ABOUT.get(name, ""), sorts=True)
     if name in _EXTRA:
-        return Shown(name, name, name)
+        return Shown(name, name, name, sorts=name == "scores")
     key = name.removeprefix("meta.")
     return Shown(f"meta.{key}", key, "metadata", f"metadata key {key}", sorts=True)
 
