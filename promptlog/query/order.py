@@ -87,9 +87,8 @@ def first_by_value(
             f" AND (ranked {sign} {binder.bind(value)} OR (ranked = {binder.bind(value)} "
             f"AND request_id {sign} {binder.bind(request_id)}::UUID))"
         )
-    if (
-        not conditions
-    ):  # the first values are those of the first requests, but for metadata that waits for its request
+    if not conditions:
+        # The first values are those of the first requests, but for metadata that waits for its request.
         after += f" ORDER BY ranked {way}, request_id {way} LIMIT {limit + _TO_SPARE}"
     return (
         f"SELECT r.request_id FROM requests r JOIN (FROM ({values}) WHERE ranked IS NOT NULL{after}) o USING (request_id) "

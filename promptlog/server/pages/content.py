@@ -63,6 +63,8 @@ def preview(text: str) -> str:
         text: a blueprint as JSON.
     """
     given = json.loads(text)
+    if not isinstance(given, dict):
+        return text
     messages = given.get("messages")
     said = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else [given]
     last = next((one for one in reversed(said) if one.get("role") == "user" and one.get("content")), None)
