@@ -6,7 +6,7 @@ import errno
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from promptlog.context import current_context
+from promptlog.context import add_context, current_context
 from promptlog.errors import InvalidInputError, warn_not_logged
 from promptlog.identifiers import new_group_id
 from promptlog.instrument import Instrument
@@ -46,6 +46,8 @@ class PromptLog(Prompting, Instrument, Overview):
         durability: "process": what a call acknowledged survives the end of the process, `kill -9` included.
             "fsync": of the machine's power too, at the price of a disk's sync for each call.
         busy_timeout: how many seconds a question waits while another process works, before `StoreBusyError`.
+        max_lag: for how many seconds what other processes log may be missing in an answer, which then need not wait for
+            it to be merged. What this process logs is always seen.
         providers: whom `run` asks, by name, beside "openai" and "anthropic": a callable, a client of OpenAI's or
             Anthropic's SDK, or a dict of such a client's arguments, `{"base_url": "http://localhost:11434/v1"}`.
         replay: whether `run` answers from the log: "never", "auto" where it can, "always" and never by a model.
@@ -65,29 +67,23 @@ class PromptLog(Prompting, Instrument, Overview):
         *,
         durability: Durability = "process",
         busy_timeout: float = BUSY_TIMEOUT_S,
+        max_lag: float = 0.0,
         providers: Mapping[str, Any] | None = None,
         replay: Replay = "never",
         **promptlayer: Any,
     ) -> None:
         if unknown := promptlayer.keys() - _PROMPTLAYER_KEYWORDS:
             raise InvalidInputError(
-                f"PromptLog takes no argument {min(unknown)!r}; it takes path, durability, busy_timeout, providers and replay, "
+                f"PromptLog takes no argument {min(unknown)!r}; it takes path, durability, busy_timeout, max_lag, providers and replay, "
                 f"and ignores PromptLayer's {', '.join(sorted(_PROMPTLAYER_KEYWORDS))}"
             )
         if durability not in ("process", "fsync"):
             raise InvalidInputError(f"durability must be 'process' or 'fsync', got {durability!r}")
-        if (
-            isinstance(busy_timeout, bool)
-            or not isinstance(busy_timeout, int | float)
-            or not busy_timeout >= 0
-        ):
-            raise InvalidInputError(
-                f"busy_timeout must be a number of seconds, 0 or more, got {busy_timeout!r}"
-            )
         self._paths = store_paths(path)
         self._writer = writer_for(self._paths)
         self._sync = durability == "fsync"
-        self._busy_timeout = float(busy_timeout)
+        self._busy_timeout = _seconds(busy_timeout, "busy_timeout")
+        self._max_lag = _seconds(max_lag, "max_lag")
         self._providers = None if providers is None else check_dict(providers, "providers")
         self._replay = check_replay(replay)
         self.track = Track(self._append)
@@ -155,18 +151,15 @@ class PromptLog(Prompting, Instrument, Overview):
 
     def _log(self, record: dict[str, Any], around: Context | None, *, plain: bool = False) -> str | None:
         """Append a request with what the blocks around it add, and return its id; None where the disk refuses it."""
-        if around is not None:
-            if around.metadata:
-                record["metadata"] = {**around.metadata, **record.get("metadata", {})}
-            if around.tags:
-                record["tags"] = list(dict.fromkeys([*around.tags, *record.get("tags", ())]))
-            if around.span is not None and "trace_id" not in record and "span_id" not in record:
-                record.update(around.span._asdict())
+        add_context(record, around)
         return record["request_id"] if self._append(record, plain=plain) else None
 
     def _append(self, record: dict[str, Any], *, plain: bool = False) -> bool:
         """Append a checked record; False, with a warning, where the disk refuses it."""
-        body = encode(record, plain=plain)
+        return self._append_line(encode(record, plain=plain))
+
+    def _append_line(self, body: bytes) -> bool:
+        """Append an encoded record; False, with a warning, where the disk refuses it."""
         try:
             self._writer.append(body, sync=self._sync)
         except OSError as error:
@@ -270,7 +263,7 @@ class PromptLog(Prompting, Instrument, Overview):
         store = self.__dict__.get("_store_of")
         if store is None:
             store = self.__dict__["_store_of"] = store_for(self._paths)
-            store.busy_timeout = self._busy_timeout
+            store.busy_timeout, store.max_lag = self._busy_timeout, self._max_lag
         return store
 
     @property
@@ -350,6 +343,12 @@ class PromptLog(Prompting, Instrument, Overview):
         from promptlog.journal.sweeper import count_rejected
 
         return count_rejected(self._paths)
+
+
+def _seconds(given: object, name: str) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not given >= 0:
+        raise InvalidInputError(f"{name} must be a number of seconds, 0 or more, got {given!r}")
+    return float(given)
 
 
 class Group:

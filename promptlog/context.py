@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from promptlog.models.checks import check_metadata, check_tags
 from promptlog.models.encode import encode
@@ -38,6 +38,18 @@ def current_context() -> Context | None:
     """Return what the blocks around add; None where there are none."""
     around, span = _current.get(), _span.get()
     return around if span is None else (around or Context({}, []))._replace(span=span)
+
+
+def add_context(record: dict[str, Any], around: Context | None) -> None:
+    """Add to a request's record what the blocks around it add; what it says itself wins."""
+    if around is None:
+        return
+    if around.metadata:
+        record["metadata"] = {**around.metadata, **record.get("metadata", {})}
+    if around.tags:
+        record["tags"] = list(dict.fromkeys([*around.tags, *record.get("tags", ())]))
+    if around.span is not None and "trace_id" not in record and "span_id" not in record:
+        record.update(around.span._asdict())
 
 
 @contextmanager

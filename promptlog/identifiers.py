@@ -65,7 +65,9 @@ def _uuid7(start_us: int, random: int) -> str:
     """Return the text of a UUIDv7: the start in its first 60 bits, 62 bits of `random` in its last."""
     ms, us = divmod(start_us, 1000)
     tail = random & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-    return f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{us * 4096 // 1000:03x}-{tail >> 48:04x}-{tail & 0xFFFF_FFFF_FFFF:012x}"
+    # By %, which reads one format where an f-string reads five: this runs for each request.
+    parts = ms >> 16, ms & 0xFFFF, us * 4096 // 1000, tail >> 48, tail & 0xFFFF_FFFF_FFFF
+    return "%08x-%04x-7%03x-%04x-%012x" % parts  # noqa: UP031
 
 
 def span_request_id(trace_id: str, span_id: str, start_us: int) -> str:

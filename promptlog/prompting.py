@@ -10,7 +10,6 @@ from promptlog.prompts.steps import at_once
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from promptlog.context import Context
     from promptlog.database.store import Store
     from promptlog.journal.writer import Writer
     from promptlog.prompts.registry import Registry
@@ -30,7 +29,7 @@ class Prompting:
     def _store(self) -> Store:
         raise NotImplementedError
 
-    def _log(self, record: dict[str, Any], around: Context | None, *, plain: bool = False) -> str | None:
+    def _append_line(self, body: bytes) -> bool:
         raise NotImplementedError
 
     def _provider_of(self, name: str, api_type: str | None) -> Provider:
@@ -61,7 +60,7 @@ class Prompting:
         runs = self.__dict__.get("_runs_of")
         if runs is None:
             runs = self.__dict__["_runs_of"] = Runs(
-                self._registry(), self._provider_of, self._store, self._log, self._replay
+                self._registry(), self._provider_of, self._store, self._append_line, self._replay
             )
         return runs
 

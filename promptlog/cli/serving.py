@@ -93,7 +93,9 @@ def serve(
 
 def _client(store: str | None, urls: dict[str, str]) -> PromptLog:
     providers = {name: {"base_url": url} for name, url in urls.items()}
-    return PromptLog(given_store(store), busy_timeout=_BUSY_TIMEOUT_S, providers=providers)
+    from promptlog.server.freshness import MAX_LAG_S
+
+    return PromptLog(given_store(store), busy_timeout=_BUSY_TIMEOUT_S, max_lag=MAX_LAG_S, providers=providers)
 
 
 def _say_where(address: str, page: str, *, others: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,14 @@ from promptlog.errors import StoreUnwritableError
 from promptlog.journal.processwide import ProcessWide
 from promptlog.journal.reader import next_slice, pending_bytes, segment_sizes
 from promptlog.journal.sweeper import sweep
+from promptlog.journal.writer import writer_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import duckdb
+
+    from promptlog.settings import StorePaths
 
 
 #: DuckDB keeps each part of an index that was touched until the file is closed, and counts it to its limit of memory: a
@@ -29,12 +33,24 @@ _LITTLE_BYTES = 1024 * 1024  # of a journal: read in less than a millisecond
 
 
 class Store(Lease):
-    """One process's share of a store. There is one for each real path in a process: see `store_for`."""
+    """One process's share of a store. There is one for each real path in a process: see `store_for`.
+
+    Attributes:
+        max_lag: for how many seconds what other processes log may be missing in an answer.
+    """
+
+    def __init__(self, paths: StorePaths) -> None:
+        self.max_lag = 0.0
+        self._writer = writer_for(paths)
+        super().__init__(paths)
 
     def _reset(self) -> None:
         super()._reset()
         self._offsets: dict[str, int] = {}
         self._unswept = False
+        self._caught_up: tuple[float, int] | None = (
+            None  # when all was applied, and how often we had appended
+        )
 
     def _opened_to_write(self, connection: duckdb.DuckDBPyConnection) -> None:
         with our_errors(self.paths):
@@ -47,6 +63,8 @@ class Store(Lease):
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a connection to tables that hold all that was logged, by any process, before this call.
 
+        Of what others logged, the last `max_lag` seconds may be missing.
+
         Args:
             doing: what those who wait are told.
             matters: tells of lines of the journal whether the answer hangs on them; where they are few and none does,
@@ -56,18 +74,26 @@ class Store(Lease):
             StoreBusyError: another process kept the file beyond the timeout.
             StoreError: the file cannot be opened or made.
         """
-        targets = segment_sizes(self.paths)
+        now = time.monotonic(), self._writer.appends
+        recent = matters is None and self._is_recent(*now)
+        targets = {} if recent else segment_sizes(self.paths)
         while True:
             with self.lease(doing) as connection:
                 # A store that can only be read is asked as it is. Others have their turn between slices.
-                if (
-                    not self._lock.held
-                    or (matters is not None and self._may_wait(targets, matters))
-                    or not self._apply_next(connection, targets)[1]
-                ):
+                may_wait = not self._lock.held or (matters is not None and self._may_wait(targets, matters))
+                if may_wait or not self._apply_next(connection, targets)[1]:
+                    if not recent and not may_wait:
+                        self._caught_up = now
                     with our_errors(self.paths):
                         yield connection
                     return
+
+    def _is_recent(self, time_s: float, appends: int) -> bool:
+        """Tell whether all was applied a moment ago, and this process has logged nothing since."""
+        if self._caught_up is None:
+            return False
+        then_s, appended = self._caught_up
+        return time_s - then_s < self.max_lag and appends == appended
 
     def _may_wait(self, targets: dict[str, int], matters: Callable[[bytes], bool]) -> bool:
         """Tell whether what is not applied is little, and says nothing that matters."""
@@ -87,6 +113,7 @@ class Store(Lease):
             StoreBusyError: another process kept the file beyond the timeout.
             StoreError: the file cannot be opened, made or written.
         """
+        now = time.monotonic(), self._writer.appends
         targets = segment_sizes(self.paths)
         applied = 0
         while True:
@@ -94,6 +121,7 @@ class Store(Lease):
                 self.check_writable()
                 records, size = self._apply_next(connection, targets)
             if not size:
+                self._caught_up = now
                 return applied
             applied += records
             on_slice(size)

@@ -41,6 +41,12 @@ class Writer:
         self._folders_synced = False
         self._busy = False
         self._spare: Writer | None = None
+        self._appends = 0
+
+    @property
+    def appends(self) -> int:
+        """How often this process has appended: another number than before says that there may be something new."""
+        return self._appends + (0 if self._spare is None else self._spare.appends)
 
     def append(self, body: bytes, *, sync: bool = False) -> int:
         """Append a JSON object, stamped with its time, and return that time (microseconds since 1970, UTC).
@@ -72,6 +78,7 @@ class Writer:
                 return self._append(bodies, sync=sync)
             finally:
                 self._busy = False
+                self._appends += 1  # after the write: who has seen this number can see the line
 
     def _append(self, bodies: Sequence[bytes], *, sync: bool) -> int:
         lines, now = [], 0

@@ -32,6 +32,19 @@ def encode(record: dict[str, Any], *, plain: bool = False) -> bytes:
         raise InvalidInputError(
             f"{path.lstrip('.')} is NaN or infinite, which JSON cannot hold; leave it out"
         )
+    return _bounded(line)
+
+
+def join(first: bytes, second: bytes) -> bytes:
+    """Return one record of two parts that were encoded one by one, none of them empty and no name in both.
+
+    Raises:
+        RecordTooLargeError: the line would exceed 16 MiB.
+    """
+    return _bounded(b"%b,%b" % (first[:-1], second[1:]))
+
+
+def _bounded(line: bytes) -> bytes:
     if len(line) > MAX_LINE_BYTES - 64:  # the time and the newline are still to come
         raise RecordTooLargeError(
             f"this call would write {len(line):,} bytes; one call may write {MAX_LINE_BYTES:,}. "

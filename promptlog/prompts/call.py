@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from promptlog.context import add_context
 from promptlog.errors import InvalidInputError, warn_not_logged
 from promptlog.identifiers import new_request_id
 from promptlog.models.checks import check_count, check_metadata, check_tags
-from promptlog.models.encode import encode
+from promptlog.models.encode import encode, join
 from promptlog.prompts.template import copied
 from promptlog.providers.protocol import Answer
 
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
     from promptlog.prompts.published import Published
     from promptlog.providers.protocol import Provider
 
-#: Writes a record with what a context adds to it, and returns the request's id; None where the disk refused it.
-Log = Callable[[dict[str, Any], "Context | None"], str | None]
+#: Writes an encoded record; False, with a warning, where the disk refused it.
+Append = Callable[[bytes], bool]
 
 _MOST_MESSAGE_CHARS = 1024  # PromptLayer's limit of error_message
-_FIRST_US = 0  # stands where the start will, until the call begins
 
 
 class Call:
@@ -46,7 +46,7 @@ class Call:
         variables: dict[str, Any],
         replay_key: str,
         around: Context | None,
-        log: Log,
+        append: Append,
         tags: Iterable[str] | None = None,
         metadata: Mapping[str, str] | None = None,
         group_id: int | None = None,
@@ -57,19 +57,11 @@ class Call:
         self.parameters = parameters
         self.rendered = rendered
         self.replay_key = replay_key
-        self._around = around
-        self._log = log
+        self._append = append
         # As `models.build` makes it, of parts that are checked already: this runs before every call.
-        link = {
-            "name": prompt.name,
-            "version": prompt.version,
-            "label": prompt.label,
-            "variables": dict(variables),
-        }
-        self._record: dict[str, Any] = {
+        link = {"name": prompt.name, "version": prompt.version, "label": prompt.label, "variables": variables}
+        asked: dict[str, Any] = {
             "kind": "request",
-            "start_time": _FIRST_US,
-            "end_time": _FIRST_US,
             "provider": provider.name,
             "model": model,
             "api_type": provider.api_type,
@@ -79,19 +71,21 @@ class Call:
             "replay_key": replay_key,
         }
         if parameters:
-            self._record["parameters"] = parameters
+            asked["parameters"] = parameters
         if metadata:
-            self._record["metadata"] = dict(check_metadata(metadata))
+            asked["metadata"] = check_metadata(metadata)
         if tags:
-            self._record["tags"] = check_tags(tags)
+            asked["tags"] = check_tags(tags)
         if group_id is not None:
-            self._record["group_id"] = check_count(group_id, "group_id")
+            asked["group_id"] = check_count(group_id, "group_id")
+        add_context(asked, around)
         try:
-            encode(self._record)  # what cannot be written is refused before anything is sent
+            self._asked = encode(asked)  # what cannot be written is refused before anything is sent
         except InvalidInputError as error:
             said = str(error).replace("prompt.variables", "input_variables", 1)
             raise type(error)(said) from None
         self.arguments = provider.request(rendered, model, parameters)
+        self._start_us: int | None = None
         self._waited = 0.0
         self._since: float | None = None
 
@@ -99,9 +93,7 @@ class Call:
 
     def begin(self) -> None:
         """Start: from now on the program waits for the model."""
-        start_us = time.time_ns() // 1000
-        self._record["start_time"] = start_us
-        self._record["request_id"] = new_request_id(start_us)
+        self._start_us = time.time_ns() // 1000
         self.wait()
 
     def wait(self) -> None:
@@ -132,7 +124,7 @@ class Call:
     def failed(self, error: BaseException, answer: Answer | None = None) -> None:
         """Log a call that failed, with what had come; one that never began was none."""
         self.rest()
-        if self._record["start_time"] == _FIRST_US:
+        if self._start_us is None:
             return
         from promptlog.providers.failures import error_type_of, say_where
 
@@ -144,12 +136,15 @@ class Call:
 
     def _finish(self, answer: Answer, **ended: Any) -> str | None:
         try:
-            record = self._record
-            record["end_time"] = record["start_time"] + round(self._waited * 1e6)
+            start_us = self._start_us or 0
+            request_id = new_request_id(start_us)
             cost = 0.0 if ended.get("replayed_from") else self.provider.cost_usd(answer, self.model)
-            found = {"status": "SUCCESS", **answer.arguments(), "cost_usd": cost, **ended}
-            record.update({name: value for name, value in found.items() if value is not None})
-            return self._log(record, self._around)
+            found = {
+                "request_id": request_id, "start_time": start_us, "end_time": start_us + round(self._waited * 1e6),
+                "status": "SUCCESS", **answer.arguments(), "cost_usd": cost, **ended,
+            }  # fmt: skip
+            line = join(self._asked, encode({name: one for name, one in found.items() if one is not None}))
+            return request_id if self._append(line) else None
         except Exception as error:  # the answer is worth more than its log line
             warn_not_logged(f"this answer of {self.model} cannot be written: {error}")
             return None

@@ -39,7 +39,7 @@ class Registry:
     """
 
     def __init__(self, store: Store) -> None:
-        self._stamp_path = store.paths.prompts_stamp
+        self._stamp_path = str(store.paths.prompts_stamp)  # a text: a `Path` is made into one at each run
         self._store = store
         # One value, so that no thread takes the prompts of one stamp for those of another.
         self._read: tuple[Stamp | None, dict[Reference, Published]] = (None, {})
@@ -141,7 +141,7 @@ class Registry:
         Its size counts the changes: some file systems keep the time to the second.
         """
         try:
-            with self._stamp_path.open("ab") as file:
+            with self._store.paths.prompts_stamp.open("ab") as file:
                 file.write(b".")
         except OSError as error:
             raise StoreUnwritableError(f"{self._stamp_path} cannot be written: {error.strerror}") from error
@@ -160,7 +160,7 @@ def registry_for(store: Store) -> Registry:
     return found
 
 
-def stamp_of(path: Path) -> Stamp | None:
+def stamp_of(path: str) -> Stamp | None:
     """Return what changes with each change of prompts; None where none was ever published."""
     try:
         found = os.stat(path)  # noqa: PTH116 - half of what Path.stat costs, at each run

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptlog.context import current_context
 from promptlog.errors import InvalidInputError, UnusedVariableWarning, warn
 from promptlog.models.checks import check_count, check_dict, check_text
-from promptlog.prompts.call import Call, Log
+from promptlog.prompts.call import Append, Call
 from promptlog.prompts.replay import Replay, at_hand, at_hand_later, check_replay, find_answer, replay_key
 from promptlog.prompts.snippets import Reference
 from promptlog.prompts.steps import Ask, Blocking, Deferred, Steps
@@ -33,7 +33,7 @@ class Runs:
         registry: where prompts are.
         provider_of: returns the provider of a name and an API type.
         store: where answers are looked for.
-        log: writes a record.
+        append: writes an encoded record.
         replay: whether answers come from the log, unless a call says otherwise.
     """
 
@@ -42,13 +42,13 @@ class Runs:
         registry: Registry,
         provider_of: Callable[[str, str | None], Provider],
         store: Store,
-        log: Log,
+        append: Append,
         replay: Replay,
     ) -> None:
         self._registry = registry
         self._provider_of = provider_of
         self._store = store
-        self._log = log
+        self._append = append
         self._replay = replay
 
     def run(
@@ -139,24 +139,21 @@ class Runs:
         model: str | None,
         **logged: Any,
     ) -> Call:
-        variables = check_dict({} if input_variables is None else input_variables, "input_variables")
-        changed = check_dict({} if overrides is None else overrides, "model_parameter_overrides")
-        for one in _NO_PARAMETERS.keys() & changed.keys():
-            raise InvalidInputError(
-                f"model_parameter_overrides has {one!r}, which is no parameter; {_NO_PARAMETERS[one]}"
-            )
+        variables = {} if input_variables is None else check_dict(input_variables, "input_variables")
         if warning := prompt.template.warning(variables):
             warn(warning, UnusedVariableWarning)
         own = prompt.metadata.get("model") or {}
         name = check_text(provider or own.get("provider") or _missing(prompt, "provider"), "provider")
         chosen = check_text(model or own.get("name") or _missing(prompt, "model"), "model")
         answers = self._provider_of(name, own.get("api_type") if name == own.get("provider") else None)
-        parameters = {**copied(own.get("parameters") or {}), **changed}
+        parameters = copied(own.get("parameters") or {})
+        if overrides is not None:
+            parameters.update(_parameters(overrides))
         rendered = prompt.template.render(variables)
         key = replay_key(answers.name, chosen, parameters, rendered)
         return Call(
             prompt=prompt, provider=answers, model=chosen, parameters=parameters, rendered=rendered,
-            variables=variables, replay_key=key, log=self._log, **logged,
+            variables=variables, replay_key=key, append=self._append, **logged,
         )  # fmt: skip
 
 
@@ -166,6 +163,15 @@ _NO_PARAMETERS = {
     "stream": "give run stream=…",
     "messages": "messages are those of the prompt",
 }
+
+
+def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    changed = check_dict(given, "model_parameter_overrides")
+    for one in _NO_PARAMETERS.keys() & changed.keys():
+        raise InvalidInputError(
+            f"model_parameter_overrides has {one!r}, which is no parameter; {_NO_PARAMETERS[one]}"
+        )
+    return changed
 
 
 def _reference(name: object, version: object, label: object) -> Reference:

@@ -170,7 +170,8 @@ class Template:
         )
         if self._tools:
             rendered["tools"] = [tool for piece in self._tools for tool in piece(variables)]
-        rendered.update(copied(self._rest))
+        if self._rest:
+            rendered.update(copied(self._rest))
         return rendered
 
     def warning(self, variables: Mapping[str, Any]) -> str | None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptlog.models.content import blueprint
 from promptlog.providers.plain import (
+    each_fields,
+    fields,
     json_text,
     message,
     only_text,
@@ -103,16 +105,19 @@ class ChatReader(Reading):
         self._choices: dict[int, _Choice] = {}
         self._usage: dict[str, Any] = {}
 
+    def _data(self, item: Any) -> dict[str, Any]:
+        return fields(item)
+
     def _take(self, data: Any) -> str:
         if isinstance(data, str):
             return self._choice(0).add({"content": data})
         self._names(data.get("model"), None)
-        self._usage = table(data.get("usage")) or self._usage
+        self._usage = fields(data.get("usage")) or self._usage
         added = ""
-        for place, choice in enumerate(tables(data.get("choices"))):
+        for place, choice in enumerate(each_fields(data.get("choices"))):
             index = count(choice.get("index"))
             text = self._choice(place if index is None else index).add(
-                table(choice.get("message") or choice.get("delta"))
+                fields(choice.get("message") or choice.get("delta"))
             )
             if not index:
                 added += text
@@ -124,7 +129,7 @@ class ChatReader(Reading):
 
     def _made(self) -> Answer:
         usage, choices = self._usage, [self._choices[index].message() for index in sorted(self._choices)]
-        into, out = table(usage.get("prompt_tokens_details")), table(usage.get("completion_tokens_details"))
+        into, out = fields(usage.get("prompt_tokens_details")), fields(usage.get("completion_tokens_details"))
         return Answer(
             output={"type": "chat", "messages": choices} if choices else None,
             model=self._model,
@@ -152,18 +157,22 @@ class _Choice:
         content = delta.get("content")
         text = content if isinstance(content, str) else ""
         if isinstance(content, list):  # some servers answer in parts
+            content = plain(content)
             text, self.parts = text_of(content), [*self.parts, *content]
         else:
             self.text.append(text)
-        self.thought.append(text_of(delta.get("reasoning_content") or delta.get("reasoning")))
-        self.refusal.append(text_of(delta.get("refusal")))
-        for place, one in enumerate(tables(delta.get("tool_calls"))):
+        if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+            self.thought.append(text_of(plain(thought)))
+        if refusal := delta.get("refusal"):
+            self.refusal.append(text_of(plain(refusal)))
+        for place, one in enumerate(each_fields(delta.get("tool_calls"))):
             index = count(one.get("index"))
             known = self.calls.setdefault(place if index is None else index, {})
             _join(known, {"id": one.get("id"), "type": one.get("type")}, grows=())
             kind = "custom" if "custom" in one else "function"
-            _join(known.setdefault(kind, {}), table(one.get(kind)), grows=("arguments", "input"))
-        _join(self.function, table(delta.get("function_call")), grows=("arguments",))
+            _join(known.setdefault(kind, {}), fields(one.get(kind)), grows=("arguments", "input"))
+        if function := delta.get("function_call"):
+            _join(self.function, fields(function), grows=("arguments",))
         return text
 
     def message(self) -> dict[str, Any]:

@@ -6,15 +6,18 @@ Source: genai-prices 0.2, whose token counts include cached and cache-write toke
 from __future__ import annotations
 
 import logging
+import math
 import time
 from datetime import UTC, datetime
-from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from promptlog.providers.protocol import Answer
 
 _log = logging.getLogger("promptlog")
@@ -34,6 +37,25 @@ _said: set[tuple[str, str]] = set()
 
 _PROBE = 1_000_000  # tokens
 _SLOT_S = 1800  # prices change at a full or half hour: what was asked holds for the half hour it stands in
+
+
+class _Rates(NamedTuple):
+    """What a call costs, and then a token of each kind, in whole parts of a dollar: sums of them are exact and quick."""
+
+    each: tuple[int, ...]
+    parts: int  # to the dollar
+
+    def of(self, tokens: _Tokens) -> float:
+        """Return the price of tokens in dollars."""
+        call, plain, cached, written, output = self.each
+        whole = (
+            call
+            + plain * tokens.plain
+            + cached * tokens.cached
+            + written * tokens.written
+            + output * tokens.output
+        )
+        return whole / self.parts
 
 
 class _Tokens(NamedTuple):
@@ -73,7 +95,7 @@ def cost_usd(
         return None
     place, name, rates = known
     try:
-        return float(_linear(rates, tokens) if rates else _ask(place, name, slot, tokens))
+        return rates.of(tokens) if rates else float(_ask(place, name, slot, tokens))
     except ValueError:  # tokens of a kind that has no price
         return None
 
@@ -81,7 +103,7 @@ def cost_usd(
 @lru_cache(maxsize=4096)
 def _known(
     provider: str, base_url: str | None, answered: str | None, model: str, slot: int
-) -> tuple[tuple[str, str], str, tuple[Decimal, ...]] | None:
+) -> tuple[tuple[str, str], str, _Rates | None] | None:
     """Return where a price was found, of which name, and its rates; None where there is none, which is said once."""
     # Another's address with OpenAI's SDK: its own prices, if it has any, else OpenAI's, as behind a gateway.
     places = [("provider_api_url", base_url)] if base_url is not None else []
@@ -89,9 +111,12 @@ def _known(
         places.append(("provider_id", _PRICED[provider]))
     try:
         for place, name in product(places, dict.fromkeys((answered, model))):
-            rates = _rates(place, name, slot) if name else None
-            if name and rates is not None:
-                return place, name, rates
+            if not name:
+                continue
+            try:
+                return place, name, _rates(place, name, slot)
+            except LookupError:
+                continue
     except ImportError:
         return None
     at_home = base_url is None or (urlsplit(base_url).hostname or "").endswith(_HOMES)
@@ -106,10 +131,13 @@ def _known(
 
 
 @lru_cache(maxsize=4096)
-def _rates(place: tuple[str, str], model: str, slot: int) -> tuple[Decimal, ...] | None:
-    """Return what a call costs, and a token of each kind; empty where it is not as simple, None where it is unknown.
+def _rates(place: tuple[str, str], model: str, slot: int) -> _Rates | None:
+    """Return what tokens cost; None where it is not as simple as a rate for each kind.
 
     genai-prices takes longer over one price than all else that is logged of a call; most prices are a sum.
+
+    Raises:
+        LookupError: no price is known.
     """
     try:
         nothing = _ask(place, model, slot, _Tokens(0, 0, 0, 0))
@@ -117,18 +145,14 @@ def _rates(place: tuple[str, str], model: str, slot: int) -> tuple[Decimal, ...]
             (_ask(place, model, slot, _Tokens(*(_PROBE * (i == kind) for i in range(4)))) - nothing) / _PROBE
             for kind in range(4)
         ]
-        rates = (nothing, *each)
-    except LookupError:
-        return None
     except ValueError:  # a kind of token has no price of its own
-        return ()
+        return None
+    rates = [Fraction(one) for one in (nothing, *each)]
+    parts = math.lcm(*(one.denominator for one in rates))
+    found = _Rates(tuple(int(one * parts) for one in rates), parts)
     some, many = _Tokens(1000, 300, 200, 500), _Tokens(3 * _PROBE, _PROBE, _PROBE, 2 * _PROBE)
-    simple = all(_linear(rates, tokens) == _ask(place, model, slot, tokens) for tokens in (some, many))
-    return rates if simple else ()
-
-
-def _linear(rates: tuple[Decimal, ...], tokens: _Tokens) -> Decimal:
-    return rates[0] + sum((rate * count for rate, count in zip(rates[1:], tokens, strict=True)), Decimal(0))
+    simple = all(found.of(tokens) == float(_ask(place, model, slot, tokens)) for tokens in (some, many))
+    return found if simple else None
 
 
 def _ask(place: tuple[str, str], model: str, slot: int, tokens: _Tokens) -> Decimal:

@@ -77,8 +77,9 @@ class OpenAIResponses(_OpenAI, Responses):
 
 def _counted(arguments: Mapping[str, Any], *, stream: bool) -> dict[str, Any]:
     """Ask a stream to count its tokens at its end, unless the parameters say otherwise."""
-    counting = {"stream_options": {"include_usage": True}} if stream else {}
-    return {**counting, **arguments, "stream": stream}
+    if stream:
+        return {"stream_options": {"include_usage": True}, **arguments, "stream": True}
+    return {name: value for name, value in arguments.items() if name != "stream"}
 
 
 def _client(name: str, options: Mapping[str, Any], *, awaited: bool) -> Any:

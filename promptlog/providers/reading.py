@@ -18,7 +18,7 @@ class Reading:
     def add(self, item: Any) -> str:
         """Take a response or a chunk (the SDK's object or a dict of its shape), and return the text that it adds."""
         try:
-            return self._take(item if isinstance(item, str) else table(plain(item)))
+            return self._take(item if isinstance(item, str) else self._data(item))
         except Exception:  # servers that speak almost as OpenAI's are many
             return ""
 
@@ -28,6 +28,9 @@ class Reading:
             return self._made()
         except Exception:
             return Answer(model=self._model, finish_reason=self.finish_reason)
+
+    def _data(self, item: Any) -> dict[str, Any]:
+        return table(plain(item))
 
     def _take(self, data: Any) -> str:
         raise NotImplementedError

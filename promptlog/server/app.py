@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,9 @@ def make_app(
 
     @asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
+        keeping = asyncio.create_task(house.freshness.keep())
         yield
+        keeping.cancel()
         house.close()
 
     pages = Starlette(routes=page_routes(), exception_handlers=PAGE_HANDLERS)

@@ -7,9 +7,12 @@ import hmac
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from starlette.exceptions import HTTPException
+
+from promptlog.server.freshness import Freshness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +35,7 @@ class House:
 
     Attributes:
         client: the store.
+        freshness: merges while somebody asks.
         token: what a browser or program must show; None where the machine's own users alone can reach us.
         api_key: what PromptLayer's doors want to see; None takes any.
         read_only: whether nothing may be written.
@@ -51,8 +55,13 @@ class House:
     _worker: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="promptlog-read")
     )
+    freshness: Freshness = field(init=False)
     _waiting: int = 0
     _prompts: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        merge = partial(self.client.merge, progress=False)
+        self.freshness = Freshness(lambda: asyncio.get_running_loop().run_in_executor(self._threads, merge))
 
     async def ask(self, question: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what asks the store, and so blocks, in one of a few threads.
@@ -60,6 +69,7 @@ class House:
         Raises:
             HTTPException: 503, where too many wait already.
         """
+        self.freshness.asked()
         return await self._run(self._threads, lambda: question(*args, **kwargs))
 
     async def work(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
