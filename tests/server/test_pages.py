@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -22,8 +24,6 @@ from tests.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
     from playwright.sync_api import Browser
 
 _NOON = 1_770_000_000.0
@@ -295,6 +295,9 @@ def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int,
             page.goto(address)
             page.wait_for_load_state("networkidle")
             page.wait_for_timeout(100)
+            if folder := os.environ.get("PROMPTLOG_SCREENSHOTS"):
+                name = re.sub(r"\W+", "-", address).strip("-") or "requests"
+                page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
             assert serious(page) == [], address
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 

@@ -112,6 +112,12 @@ def rows(
     return read(asked.limit(most), columns)
 
 
+def last_logged_us(client: PromptLog) -> int:
+    """Return when the last of the requests was logged that answers hold now."""
+    ((last,),) = client.requests.agg(last=col.logged_at.max()).fetchall()
+    return 0 if last is None else round(last.timestamp() * 1e6)
+
+
 def newer(
     client: PromptLog, view: View, columns: list[Shown], logged_us: int, most: int
 ) -> tuple[int, list[Row]]:
