@@ -24,6 +24,7 @@ from tests.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from playwright.sync_api import Browser
 
 _NOON = 1_770_000_000.0
