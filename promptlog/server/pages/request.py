@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from promptlog.errors import InvalidInputError, TraceNotFoundError
 from promptlog.expressions.face import col, meta
+from promptlog.models.content import text_of
 from promptlog.models.sessions import SESSION_KEYS
 from promptlog.server.house import house_of
 from promptlog.server.pages import cells, content, python
@@ -37,6 +40,7 @@ def routes() -> list[BaseRoute]:
     """Return the routes of one request."""
     return [
         Route("/requests/{request_id}", show),
+        Route("/requests/{request_id}/copy/{kind}", copy),
         Route("/requests/{request_id}/near", show_near),
         Route("/requests/{request_id}/trace", show_trace),
         Route("/requests/{request_id}/tracked", change, methods=["POST"]),
@@ -49,7 +53,6 @@ async def show(request: Request) -> Response:
     found: Logged = await house.ask(house.client.requests.get, given)
     if found.request_id != given:
         return RedirectResponse(f"/requests/{found.request_id}", 303)
-    path = str(house.client.path)
     return page(
         request, "request.html",
         **_tracked(found, {}),
@@ -57,10 +60,26 @@ async def show(request: Request) -> Response:
         said_out=content.conversation(found.output),
         most_chars=content.MOST_CHARS,
         facts={name: value for name in _FACTS if (value := getattr(found, name)) is not None},
-        finding=python.finding(path, found),
-        logging=python.logging(path, found),
+        finding=python.finding(str(house.client.path), found),
         has_near=bool(_near_keys(found)),
     )  # fmt: skip
+
+
+async def copy(request: Request) -> Response:
+    """What a button copies: as long as what was said, and so asked for only then."""
+    house, kind = house_of(request), request.path_params["kind"]
+    found: Logged = await house.ask(house.client.requests.get, request.path_params["request_id"])
+    match kind:
+        case "python":
+            text = python.logging(str(house.client.path), found)
+        case "input" | "output":
+            said = getattr(found, kind)
+            text = text_of(said) or json.dumps(said, ensure_ascii=False, indent=2)
+        case "json":
+            text = json.dumps(found.model_dump(mode="json"), ensure_ascii=False, indent=2)
+        case _:
+            raise HTTPException(404, f"a request is not copied as {kind!r}")
+    return PlainTextResponse(text.encode("utf-8", "replace"))
 
 
 def _tracked(found: Logged, before: dict[str, str]) -> dict[str, Any]:
