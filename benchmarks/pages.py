@@ -62,6 +62,8 @@ def measure(path: Path) -> list[Row]:
         ("list, first page", lambda _: "/", 150),
         ("list, next rows from the middle", lambda at: f"/requests/rows?after={ids[at]}", 150),
         ("list, errors by cost", lambda _: "/?q=status:error&sort=-cost_usd", 150),
+        ("list by a metadata key", lambda _: "/?sort=meta.user_id", 150),
+        ("list by a metadata key, next rows", lambda at: f"/requests/rows?sort=meta.user_id&after={ids[at]}", 150),
         ("facets of all", lambda _: "/requests/facets", 150),
         ("facets of a tag", lambda _: "/requests/facets?q=tag:beta", 150),
         ("search by metadata, with its facets", lambda at: f"/?q=user_id:{users[at]}", 150),

@@ -32,6 +32,12 @@ def to_text(condition: nodes.Condition) -> str:
             return _term(condition)
 
 
+def operand_text(operand: nodes.Operand) -> str:
+    """Return what a condition can be asked of, as a search text names it."""
+    cast = f"::{operand.cast}" if isinstance(operand, nodes.MetaOperand) and operand.cast != "text" else ""
+    return _name(operand) + cast
+
+
 def _term(condition: nodes.Condition) -> str:
     """Return a condition so that it can stand beside others."""
     match condition:

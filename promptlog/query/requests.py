@@ -13,7 +13,7 @@ from promptlog.errors import (
     RequestNotFoundError,
     UnknownColumnError,
 )
-from promptlog.expressions.nodes import ColumnOperand, Condition
+from promptlog.expressions.nodes import ColumnOperand, Condition, Operand
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
 from promptlog.models.columns import COLUMNS
@@ -104,9 +104,14 @@ class Requests(Result):
         return self.filter(parse(text))
 
     def sort(self, *by: str | Expression, descending: bool = False) -> Requests:
-        """Sort by columns, given by name or as `col.x`; nulls last. Requests that tie are in the order of ids."""
-        names = [_column_name(column) for column in by]
-        return self._with(order=tuple((name, descending) for name in names), past=None)
+        """Sort by columns, metadata or scores; who has none stands last. Requests that tie are in the order of ids.
+
+        Args:
+            by: columns by name or as `col.x`; `meta("user_id")`, which sorts as text, `meta("price").as_float()` and its
+                like; `score("quality")`.
+            descending: whether the greatest stand first.
+        """
+        return self._with(order=tuple((_operand(one), descending) for one in by), past=None)
 
     def limit(self, n: int) -> Requests:
         """Keep the first `n` requests of the order."""
@@ -320,6 +325,21 @@ class Requests(Result):
             row["scores"] = {name: score for name, score, _ in given if score is not None}
             row["score_labels"] = {name: label for name, _, label in given if label is not None}
             yield Request(**row)
+
+
+def _operand(given: object) -> Operand:
+    """Return what is sorted by."""
+    from promptlog.expressions.face import Expression
+
+    if isinstance(given, Expression):
+        return given.operand
+    if isinstance(given, str) and given not in COLUMNS:
+        raise UnknownColumnError.named(given, list(COLUMNS))
+    if not isinstance(given, str):
+        raise InvalidInputError(
+            f'requests are sorted by columns, by name or as col.x, by meta("key") or score("name"), got {given!r}'
+        )
+    return ColumnOperand(given)
 
 
 def _column_name(given: object) -> str:

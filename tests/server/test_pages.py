@@ -15,9 +15,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from promptlog import PromptLog, col, meta, tag
+from promptlog import PromptLog, col, meta, score, tag
 from tests.server.browser import answers_of, chromium, expect, looking, serious
-from tests.server.support import Served, serving
+from tests.server.support import Served, serving, wait_until
+from tests.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,8 +87,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                 "release_labels": [_EVIL[:30]],
             }
         )
+    client.templates.publish(
+        {
+            "prompt_name": "cake",
+            "prompt_template": {
+                "type": "chat",
+                "messages": [{"role": "user", "content": "A {flavour} cake"}],
+            },
+            "metadata": {"model": {"provider": "openai", "name": "gpt-4o"}},
+        }
+    )
     client.close()
-    with serving(path) as found:
+    with (
+        Wire() as wire,
+        serving(path, OPENAI_BASE_URL=wire.openai("every=0.1"), OPENAI_API_KEY="sk-test") as found,
+    ):
         yield found
 
 
@@ -154,10 +168,17 @@ def test_rows_go_on_and_on(browser: Browser, served: Served) -> None:
         expect(page.locator("#rows tr[id]"), 121)
         numbers = page.locator("#rows td.k-number").all_inner_texts()[:120]
         assert numbers == [str(number) for number in range(120)]
+        page.get_by_role("link", name="user_id", exact=True).click()
+        page.wait_for_url("**sort=meta.user_id*")
+        page.locator("tr.next").scroll_into_view_if_needed()
+        expect(page.locator("#rows tr[id]"), 100)
+        users = page.locator("#rows td.k-metadata").all_inner_texts()
+        assert users == sorted(users)
+        assert {*users} >= {"user_0", "user_1", "user_2"}
 
 
 def test_new_requests_appear(browser: Browser, tmp_path: Path) -> None:
-    """While Live is on, what other processes log stands on top, once."""
+    """While Live is on, what other processes log stands on top, once; in another order its number is told."""
     client = PromptLog(tmp_path / "a.duckdb")
     fill(client, 3)
     with serving(client.path) as served, looking(browser, served.url) as page:
@@ -165,15 +186,19 @@ def test_new_requests_appear(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Live").click()
         fill(client, 2)
         expect(page.locator("#rows tr[id]"), 5)
+        page.goto("/?sort=-output_tokens&q=status:success")
         page.get_by_role("button", name="Live").click()
+        fill(client, 3)
+        page.get_by_role("link", name="2 new requests: show").click()
+        expect(page.locator("#rows tr[id]"), 5)
 
 
 def test_many_are_changed_at_once(browser: Browser, tmp_path: Path) -> None:
-    """Those that are selected are tagged, given metadata and scored; the rows show it."""
+    """Those that are selected, or all that match, are tagged, given metadata and scored; the rows show it."""
     client = PromptLog(tmp_path / "a.duckdb")
-    fill(client, 6)
+    fill(client, 1300)
     with serving(client.path) as served, looking(browser, served.url) as page:
-        page.goto("/?c=start_time&c=tags&c=scores&c=meta.plan")
+        page.goto("/?c=start_time&c=tags&c=scores&c=meta.plan&q=status:success")
         boxes = page.locator('#rows input[name="id"]')
         boxes.nth(0).check()
         boxes.nth(2).click(modifiers=["Shift"])
@@ -182,14 +207,27 @@ def test_many_are_changed_at_once(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Tag", exact=True).click()
         page.get_by_text("3 requests tagged odd").wait_for()
         expect(page.locator("#rows .tag", has_text="odd"), 3)
-        for box in range(2):
-            boxes.nth(box).check()
+        assert page.locator("#picked").inner_text() == "3 selected"
+        page.get_by_label("Select all shown").check()
+        page.get_by_role("button", name="Select all 1,170 that match this search").click()
         page.get_by_label("Metadata key").fill("plan")
         page.get_by_label("Metadata value").fill("pro")
-        page.get_by_role("button", name="Set").click()
-        page.get_by_text("plan set on 2 requests").wait_for()
+        page.get_by_label("Metadata value").press("Enter")
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Set", exact=True).click()
+        page.get_by_role("button", name="Set 1,170 requests").click()
+        page.get_by_text("plan set on 1,170 requests").wait_for()
+        expect(page.locator("#rows td.k-metadata", has_text="pro"), 50)
+        boxes.nth(0).uncheck()
+        assert page.locator("#picked").inner_text() == "49 selected"
+        page.get_by_label("Score", exact=True).fill("80")
+        page.get_by_label("Score", exact=True).press("Enter")
+        page.get_by_text("49 requests scored 80").wait_for()
         assert client.requests.filter(tag("odd")).count() == 3
-        assert client.requests.filter(meta("plan") == "pro").count() == 2
+        assert client.requests.filter(meta("plan") == "pro").count() == 1170
+        assert client.requests.filter(score() == 80).count() == 49
+        (odd,) = {row["plan"] for row in client.search("status:error").with_metadata("plan").dicts()}
+        assert odd is None
 
 
 def test_charts_narrow_and_filter(browser: Browser, served: Served) -> None:
@@ -224,7 +262,25 @@ def test_prompts_are_tried(browser: Browser, served: Served) -> None:
         page.get_by_role("button", name="Render").click()
         page.locator("#tried", has_text="A short recipe for lemon").wait_for()
         page.get_by_role("button", name="Run").click()
-        page.locator("#tried [role=alert]").wait_for()
+        page.locator("#tried [role=alert]", has_text="model").wait_for(timeout=3000)
+        page.goto("/prompts/cake")
+        page.get_by_label("flavour").fill("lemon <b>")
+        page.get_by_role("button", name="Run").click()
+        page.locator(".coming", has_text="You said: A").wait_for()  # the rest is still to come
+        page.get_by_role("link", name="The request as it was logged").wait_for()
+        assert page.locator("#tried .out").inner_text().endswith("You said: A lemon <b> cake")
+        page.get_by_label("flavour").fill("lemon " * 100)
+        page.get_by_role("button", name="Run").click()
+        page.locator(".coming", has_text="You said: A").wait_for()
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("Stopped").wait_for()
+        left = PromptLog(served.store).requests.filter(col.prompt_name == "cake", col.status == "WARNING")
+        wait_until(lambda: left.count() == 1)
+        page.get_by_label("flavour").fill("plum")
+        page.get_by_role("button", name="Run").click()
+        page.get_by_role("link", name="The request as it was logged").click()
+        page.get_by_role("heading", level=1, name=re.compile("[0-9a-f-]{36}")).wait_for()
+        assert page.get_by_text("You said: A plum cake").is_visible()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])

@@ -54,3 +54,15 @@ def test_metadata_with_odd_names_is_a_term() -> None:
     """A key that has the name of a column is a key all the same."""
     view = View().having(meta("model") == "x")
     assert parse(view.q) == (meta("model") == "x")
+
+
+def test_metadata_is_sorted_as_text_or_as_numbers() -> None:
+    """A heading sorts one way, then the other; what reads as numbers sorts so, the greatest first."""
+    view = View().sorted_by("meta.plan")
+    assert (view.sort, view.sorted_by("meta.plan").sort) == ("meta.plan", "-meta.plan")
+    view = View().sorted_by("meta.price", numbers=True)
+    assert (view.sort, view.by, view.descending) == ("-meta.price::float", "meta.price", True)
+    assert repr(view.order) == "meta('price').as_float()"
+    assert view.sorted_by("meta.price", numbers=True).sort == "meta.price::float"
+    for odd in ("meta.", "-meta.::float", "meta." + "a" * 1025, "nothing"):
+        assert View.of(QueryParams({"sort": odd})).sort == "-start_time"

@@ -10,6 +10,7 @@ from typing import Any
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 _MOST_PICTURE_CHARS = 2_000_000
 _REFERENCE_CHARS = 300
+_FEW, _LINE_CHARS = 16, 90  # what stands in one line of JSON
 MOST_CHARS = 8000  # of one text; the rest unfolds
 
 
@@ -53,6 +54,36 @@ def conversation(content: dict[str, Any] | None) -> list[Said]:
             name = str(message.get("name") or message.get("tool_call_id") or "")
             found.append(Said(role, name, _blocks(message)))
     return found
+
+
+def preview(text: str) -> str:
+    """Return what tells an input from others in a list: what the user said last; else what was said last.
+
+    Args:
+        text: a blueprint as JSON.
+    """
+    said = conversation(json.loads(text))
+    last = next((one for one in reversed(said) if one.role == "user" and one.blocks), None)
+    blocks = (last or (said[-1] if said else Said("", ""))).blocks
+    return " ".join(block.text if block.kind == "prose" else _named(block) for block in blocks)
+
+
+def _named(block: Block) -> str:
+    """Return a block that is no text in a few words."""
+    if block.kind == "json" and not block.text:
+        return json.dumps(block.value, ensure_ascii=False)
+    return f"[{block.text or block.kind}]"
+
+
+def compact(value: Any) -> str | None:
+    """Return a list or object of a few plain values as one line of JSON; None: it is larger, or no such thing."""
+    if not isinstance(value, dict | list) or len(value) > _FEW:
+        return None
+    inner = value.values() if isinstance(value, dict) else value
+    if any(isinstance(one, dict | list) and one for one in inner):
+        return None
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LINE_CHARS else None
 
 
 def _blocks(message: dict[str, Any]) -> list[Block]:

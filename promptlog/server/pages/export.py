@@ -59,7 +59,7 @@ def _pages(client: PromptLog, view: View) -> Generator[Any, str | None]:
     """Yield the question of each page, with all metadata, tags and scores; each stands behind the last row before."""
     chosen = tuple(name for name in view.columns if name in COLUMNS)
     names = dict.fromkeys(("request_id", *(chosen or (*FRAME_COLUMNS, "parameters"))))
-    asked = client.search(view.q).sort(view.by, descending=view.descending).select(*names)
+    asked = client.search(view.q).sort(view.order, descending=view.descending).select(*names)
     asked = asked.with_metadata().with_tags().with_scores()
     last: str | None = None
     while True:

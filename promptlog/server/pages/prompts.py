@@ -7,21 +7,26 @@ from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from promptlog.errors import PromptLogError
 from promptlog.expressions.face import col
+from promptlog.models.content import text_of
 from promptlog.server.house import house_of
 from promptlog.server.pages import content
-from promptlog.server.pages.rendering import page
+from promptlog.server.pages.rendering import page, part
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Generator, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
+
+    from promptlog.server.house import House
 
 PATH = "/prompts"
 _MOST = 500
@@ -98,41 +103,69 @@ async def show_rendered(request: Request) -> Response:
     given = dict(request.query_params)
 
     def ask() -> dict[str, Any]:
-        found = house.client.templates.get(name, {**_reference(given), "input_variables": _variables(given)})
-        return {"said": content.conversation(found["prompt_template"]), "request_id": None}
+        try:
+            found = house.client.templates.get(
+                name, {**_reference(given), "input_variables": _variables(given)}
+            )
+        except PromptLogError as error:
+            return _failed(error)
+        return _tried(found["prompt_template"])
 
-    return page(request, "parts/tried.html", **await house.ask(_tried, ask))
+    return page(request, "parts/tried.html", **await house.ask(ask))
 
 
 async def show_run(request: Request) -> Response:
-    """What the model answers, which is logged as any run is."""
+    """What the model answers, which is logged as any run is: lines of JSON, of pieces of text and at last of the whole."""
     house, name = house_of(request), request.path_params["name"]
     form = await request.form()
-    given = {key: value for key, value in form.items() if isinstance(value, str)}
+    pieces = _run(house, name, {key: value for key, value in form.items() if isinstance(value, str)})
 
-    def ask() -> dict[str, Any]:
-        found = house.client.run(
+    async def lines() -> AsyncIterator[bytes]:
+        # In other threads than questions: who waits for a model keeps nobody from asking the store.
+        try:
+            while (piece := await run_in_threadpool(next, pieces, None)) is not None:
+                told = (
+                    {"text": piece} if isinstance(piece, str) else {"html": part("parts/tried.html", **piece)}
+                )
+                yield json.dumps(told).encode() + b"\n"
+        finally:
+            pieces.close()  # who leaves ends the call; it is logged as left
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+def _run(house: House, name: str, given: Mapping[str, str]) -> Generator[str | dict[str, Any]]:
+    """Yield what the model says piece by piece, then what a try shows; what a provider raises is said, whatever it is."""
+    found: dict[str, Any] = {}
+    try:
+        for found in house.client.run(
             prompt_name=name,
             prompt_version=_reference(given).get("version"),
             input_variables=_variables(given),
-        )
-        answer = {**found["prompt_blueprint"]["prompt_template"]}
+            stream=True,
+        ):
+            if found["request_id"] is None and (
+                text := text_of(found["prompt_blueprint"]["prompt_template"])
+            ):
+                yield text
+        answer = found["prompt_blueprint"]["prompt_template"]
         if isinstance(answer.get("messages"), list):
-            answer["messages"] = answer["messages"][-1:]
-        return {"said": content.conversation(answer), "request_id": found["request_id"]}
-
-    return page(request, "parts/tried.html", **await house.ask(_tried, ask))
-
-
-def _tried(ask: Any) -> dict[str, Any]:
-    """Return what a try shows; what a provider raises is said, whatever it is."""
-    try:
-        return {**ask(), "error": "", "most_chars": content.MOST_CHARS}
-    except PromptLogError as error:
-        return {"error": str(error), "said": [], "request_id": None, "most_chars": 0}
+            answer = {**answer, "messages": answer["messages"][-1:]}
+        shown = _tried(answer, found["request_id"])
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        return {"error": said, "said": [], "request_id": None, "most_chars": 0}
+        shown = _failed(error)
+    yield shown
+
+
+def _tried(template: dict[str, Any], request_id: str | None = None) -> dict[str, Any]:
+    """Return what a try shows."""
+    said = content.conversation(template)
+    return {"said": said, "request_id": request_id, "error": "", "most_chars": content.MOST_CHARS}
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    said = str(error) if isinstance(error, PromptLogError) else f"{type(error).__name__}: {error}"
+    return {"error": said, "said": [], "request_id": None, "most_chars": 0}
 
 
 def _reference(given: Mapping[str, str]) -> dict[str, int]:

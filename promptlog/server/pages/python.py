@@ -5,8 +5,11 @@ from __future__ import annotations
 from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
+from promptlog.server.pages.view import DEFAULT_SORT
+
 if TYPE_CHECKING:
     from promptlog.models.request import Request
+    from promptlog.server.pages.view import View
 
 _LOGGED = (
     "provider", "model", "input", "output", "parameters", "input_tokens", "output_tokens", "api_type", "function_name",
@@ -20,9 +23,16 @@ def opening(path: str) -> str:
     return f"from promptlog import PromptLog\n\nclient = PromptLog({path!r})\n"
 
 
-def searching(path: str, q: str) -> str:
-    """Return Python that asks for what a list shows."""
-    return f"{opening(path)}found = client.search({q!r})\nfound.df()\n"
+def searching(path: str, view: View) -> str:
+    """Return Python that asks for what a list shows, in its order."""
+    lines, order = opening(path), view.order
+    sort = ""
+    if view.sort != DEFAULT_SORT:
+        by = repr(order)
+        if not isinstance(order, str):
+            lines = lines.replace("import PromptLog", "import PromptLog, meta")
+        sort = f".sort({by}, descending=True)" if view.descending else f".sort({by})"
+    return f"{lines}found = client.search({view.q!r}){sort}\nfound.df()\n"
 
 
 def finding(path: str, request: Request) -> str:

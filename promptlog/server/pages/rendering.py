@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,9 @@ from starlette.responses import HTMLResponse
 
 from promptlog.models import words
 from promptlog.server.house import house_of
+from promptlog.server.pages import content
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from starlette.requests import Request
 
 _THOUSAND = 1000
@@ -33,7 +33,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         number=number, usd=words.usd, latency=words.latency, percent=words.percent, visible=words.visible,
-        line=line, time=time_text, iso=iso, duration=words.duration, short=short,
+        line=line, compact=content.compact, time=time_text, when=when, iso=iso, duration=words.duration, short=short,
     )  # fmt: skip
     made.globals["static"] = static
     return made
@@ -58,6 +58,11 @@ def page(request: Request, template: str, status: int = 200, **shown: Any) -> HT
         **shown,
     )  # fmt: skip
     return HTMLResponse(text, status)
+
+
+def part(template: str, **shown: Any) -> str:
+    """Return a part of a page as text."""
+    return environment().get_template(template).render(**shown)
 
 
 def number(value: float | None) -> str:
@@ -86,6 +91,11 @@ def line(text: str, most: int = 160) -> str:
 def time_text(moment: datetime | None) -> str:
     """Return a moment in UTC to the second."""
     return "" if moment is None else words.short_time(moment)
+
+
+def when(moment: datetime) -> str:
+    """Return a moment in UTC to the second, the year only where it is not this one."""
+    return time_text(moment).removeprefix(f"{datetime.now(UTC).year}-")
 
 
 def iso(moment: datetime) -> str:

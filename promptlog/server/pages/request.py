@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from promptlog.errors import InvalidInputError, TraceNotFoundError
@@ -37,6 +37,7 @@ def routes() -> list[BaseRoute]:
     """Return the routes of one request."""
     return [
         Route("/requests/{request_id}", show),
+        Route("/requests/{request_id}/python", show_python),
         Route("/requests/{request_id}/near", show_near),
         Route("/requests/{request_id}/trace", show_trace),
         Route("/requests/{request_id}/tracked", change, methods=["POST"]),
@@ -49,7 +50,6 @@ async def show(request: Request) -> Response:
     found: Logged = await house.ask(house.client.requests.get, given)
     if found.request_id != given:
         return RedirectResponse(f"/requests/{found.request_id}", 303)
-    path = str(house.client.path)
     return page(
         request, "request.html",
         **_tracked(found, {}),
@@ -57,10 +57,16 @@ async def show(request: Request) -> Response:
         said_out=content.conversation(found.output),
         most_chars=content.MOST_CHARS,
         facts={name: value for name in _FACTS if (value := getattr(found, name)) is not None},
-        finding=python.finding(path, found),
-        logging=python.logging(path, found),
+        finding=python.finding(str(house.client.path), found),
         has_near=bool(_near_keys(found)),
     )  # fmt: skip
+
+
+async def show_python(request: Request) -> Response:
+    """Python that logs the request anew: as long as what was said, and so asked for only where it is copied."""
+    house = house_of(request)
+    found: Logged = await house.ask(house.client.requests.get, request.path_params["request_id"])
+    return PlainTextResponse(python.logging(str(house.client.path), found))
 
 
 def _tracked(found: Logged, before: dict[str, str]) -> dict[str, Any]:

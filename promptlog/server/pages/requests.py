@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from promptlog.models.facets import Facets
     from promptlog.server.house import House
 
+_MOST_NEW = 200  # rows that are added at once; of more it is said how many they are
 _MOST_US = 4_000_000_000_000_000  # the year 2096
 
 
@@ -53,21 +55,26 @@ async def more_rows(request: Request) -> Response:
 
 
 async def new_rows(request: Request) -> Response:
-    """What was logged since the page last asked; the header Logged-Us says until when that is."""
+    """What was logged since the page last asked; headers say until when that is, and how many there are.
+
+    With `count` in the address it is for a page in another order, which says the number alone.
+    """
     view = View.of(request.query_params)
     given = request.query_params.get("logged_us", "")
+    most = 1 if "count" in request.query_params else _MOST_NEW
     house = house_of(request)
 
     def ask() -> dict[str, Any]:
         columns = cells.shown_columns(view, known_of(house).key_counts())
         us = min(int(given), _MOST_US) if given.isdecimal() else 0
-        rows = cells.newer(house.client, view, columns, us)
+        count, rows = cells.newer(house.client, view, columns, us, most)
         last = max([us, *(row.logged_us for row in rows)])
-        return {"view": view, "columns": columns, "rows": rows, "next": None, "last": last}
+        return {"view": view, "columns": columns, "rows": rows, "next": None, "last": last, "count": count}
 
     shown = await house.ask(ask)
     answer = page(request, "parts/rows.html", **shown)
     answer.headers["Logged-Us"] = str(shown["last"])
+    answer.headers["New-Count"] = str(shown["count"])
     return answer
 
 
@@ -96,18 +103,19 @@ def _faceted(found: Facets, view: View, total: int | None) -> dict[str, Any]:
 
 
 def _load_rows(house: House, view: View, after: str | None) -> dict[str, Any]:
+    now_us = time.time_ns() // 1000
     columns = cells.shown_columns(view, known_of(house).key_counts())
     rows = cells.rows(house.client, view, columns, after)
     following = view.address("/requests/rows", after=rows[-1].request_id) if len(rows) == cells.PAGE else None
     later = view.address("/", after=rows[-1].request_id) if following else None
-    last = max((row.logged_us for row in rows), default=0)
-    return {"view": view, "columns": columns, "rows": rows, "next": following, "later": later, "last": last}
+    columns = cells.read_as_numbers(columns, rows)
+    return {"view": view, "columns": columns, "rows": rows, "next": following, "later": later, "last": now_us}
 
 
 def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
     """Return all that the page shows."""
     shown: dict[str, Any] = {
-        "view": view, "python": python.searching(str(house.client.path), view.q), "error": None, "facets": None, "empty": False, "after": after,
+        "view": view, "python": python.searching(str(house.client.path), view), "error": None, "facets": None, "empty": False, "after": after,
         "rows": [], "columns": [], "next": None, "later": None, "last": 0,
         "chips": filters.chips(view), "spans": filters.spans(view), "keys": [], "choices": cells.CHOICES,
     }  # fmt: skip

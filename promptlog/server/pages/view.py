@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from promptlog.errors import SearchSyntaxError
+from promptlog.expressions.face import meta
 from promptlog.expressions.nodes import And, Condition, Contains, Not, Or, Since, Until
 from promptlog.expressions.search import parse
 from promptlog.models.columns import COLUMNS
+from promptlog.settings import MAX_KEY_CHARS
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
+
+    from promptlog.expressions.face import Expression
 
 DEFAULT_SORT = "-start_time"
 DEFAULT_COLUMNS = (
     "start_time", "status", "model", "input_text", "input_tokens", "output_tokens", "cost_usd", "latency_ms",
 )  # fmt: skip
 _MOST_COLUMNS = 20
+_META, _AS_NUMBER = "meta.", "::float"
+_KEY = re.compile(rf"-?meta\.(?!{_AS_NUMBER}$)[\s\S]{{1,{MAX_KEY_CHARS}}}")
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,8 @@ class View:
 
     Attributes:
         q: the search text.
-        sort: a column's name, with a minus before it for the greatest first.
+        sort: a column's name, `meta.user_id` or, where its values are numbers, `meta.price::float`; with a minus before it
+            for the greatest first.
         columns: what the table shows, as `c` in the address; empty: the usual ones.
     """
 
@@ -39,7 +47,7 @@ class View:
     def of(cls, query: QueryParams) -> View:
         """Read an address; what is no column to sort by is not there."""
         sort = query.get("sort", DEFAULT_SORT)
-        if sort.removeprefix("-") not in COLUMNS:
+        if sort.removeprefix("-") not in COLUMNS and not _KEY.fullmatch(sort):
             sort = DEFAULT_SORT
         columns = tuple(dict.fromkeys(name for name in query.getlist("c") if name))[:_MOST_COLUMNS]
         return cls(query.get("q", "").strip(), sort, columns)
@@ -47,7 +55,15 @@ class View:
     @property
     def by(self) -> str:
         """The column that is sorted by."""
-        return self.sort.removeprefix("-")
+        return self.sort.removeprefix("-").removesuffix(_AS_NUMBER)
+
+    @property
+    def order(self) -> str | Expression:
+        """What is sorted by, as `Requests.sort` takes it."""
+        if not self.by.startswith(_META):
+            return self.by
+        found = meta(self.by.removeprefix(_META))
+        return found.as_float() if self.sort.endswith(_AS_NUMBER) else found
 
     @property
     def descending(self) -> bool:
@@ -66,12 +82,15 @@ class View:
         parameters = self.parameters(**more)
         return f"{path}?{parameters}" if parameters else path
 
-    def sorted_by(self, column: str) -> View:
+    def sorted_by(self, column: str, *, numbers: bool = False) -> View:
         """Return the view sorted by a column: numbers and times the greatest first, the other way the second time."""
-        down = COLUMNS[column].kind in ("number", "time")
         if self.by == column:
-            down = not self.descending
-        return replace(self, sort=f"-{column}" if down else column)
+            turned = self.sort.removeprefix("-") if self.descending else f"-{self.sort}"
+            return replace(self, sort=turned)
+        is_meta = column.startswith(_META)
+        down = numbers if is_meta else COLUMNS[column].kind in ("number", "time")
+        name = f"{column}{_AS_NUMBER}" if is_meta and numbers else column
+        return replace(self, sort=f"-{name}" if down else name)
 
     def with_q(self, q: str) -> View:
         """Return the view of another search."""
