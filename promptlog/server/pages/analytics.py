@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from promptlog.errors import SearchSyntaxError
 from promptlog.expressions.face import col, meta, since, tag, until
 from promptlog.expressions.grouping import by_time, count
 from promptlog.expressions.nodes import Or
 from promptlog.server.house import house_of
 from promptlog.server.pages import filters
 from promptlog.server.pages.known import known_of
-from promptlog.server.pages.rendering import page
+from promptlog.server.pages.rendering import answer
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -84,26 +83,20 @@ def routes() -> list[BaseRoute]:
 async def show(request: Request) -> Response:
     """The page: the search and what to group by; the numbers come with a second request."""
     house, view, by = house_of(request), View.of(request.query_params), request.query_params.get("by", "")
+    more = {"by": by} if by else {}
 
     def ask() -> dict[str, Any]:
-        error = None
-        try:
-            house.client.search(view.q)
-        except SearchSyntaxError as found:
-            error = found
-        keys = [key for key, _ in known_of(house).key_counts()]
-        extra = f"by={by}" if by else ""
-        return {"view": view, "by": by, "error": error, "keys": keys, "columns": COLUMNS, "extra": extra}
+        return {
+            "view": view, "by": by, "columns": COLUMNS,
+            "error": filters.misread(view),
+            "keys": [key for key, _ in known_of(house).key_counts()],
+            "chips": filters.chips(view, PATH, **more),
+            "spans": filters.spans(view, PATH, **more),
+            "charts": view.address(f"{PATH}/charts", **more),
+            "requests": view.address(),
+        }  # fmt: skip
 
-    shown = await house.ask(ask)
-    more = {"by": by} if by else {}
-    return page(
-        request, "analytics.html", **shown,
-        chips=filters.chips(view, PATH, **more),
-        spans=filters.spans(view, PATH, **more),
-        charts=view.address(f"{PATH}/charts", **more),
-        requests=view.address(),
-    )  # fmt: skip
+    return await answer(request, "analytics.html", ask)
 
 
 async def narrow(request: Request) -> Response:
@@ -121,7 +114,7 @@ async def narrow(request: Request) -> Response:
 async def show_charts(request: Request) -> Response:
     """The numbers."""
     house, view, by = house_of(request), View.of(request.query_params), request.query_params.get("by", "")
-    return page(request, "parts/charts.html", **await house.ask(load, house, view, by))
+    return await answer(request, "parts/charts.html", load, house, view, by)
 
 
 def load(house: House, view: View, by: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from promptlog.expressions.face import meta
 from promptlog.server.house import house_of
 from promptlog.server.pages.known import known_of
-from promptlog.server.pages.rendering import page
+from promptlog.server.pages.rendering import answer, page
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -36,19 +36,19 @@ async def show_rows(request: Request) -> Response:
     """The table of keys."""
     house = house_of(request)
 
-    def ask() -> list[dict[str, Any]]:
-        rows = known_of(house).catalogue()
-        return [
+    def ask() -> dict[str, Any]:
+        rows = [
             {
                 **row,
                 "values": f"{PATH}/{quote(row['key'], safe='')}",
                 "chart": View().address("/analytics", by=row["key"]),
                 "those": View(q=str(meta(row["key"]).exists())).address(),
             }
-            for row in rows
+            for row in known_of(house).catalogue()
         ]
+        return {"rows": rows}
 
-    return page(request, "parts/keys.html", rows=await house.ask(ask))
+    return await answer(request, "parts/keys.html", ask)
 
 
 async def show_values(request: Request) -> Response:
@@ -56,14 +56,14 @@ async def show_values(request: Request) -> Response:
     house, key = house_of(request), request.path_params["key"]
     prefix = request.query_params.get("prefix", "")
 
-    def ask() -> list[dict[str, Any]]:
+    def ask() -> dict[str, Any]:
         rows = house.client.metadata.values(key, prefix=prefix, limit=_MOST, last_seen=True).dicts()
-        return [{**row, "those": View(q=str(meta(key) == row["value"])).address()} for row in rows]
+        return {
+            "key": key, "prefix": prefix, "limit": _MOST,
+            "rows": [{**row, "those": View(q=str(meta(key) == row["value"])).address()} for row in rows],
+            "most": max((row["requests"] for row in rows), default=1),
+            "chart": View().address("/analytics", by=key),
+            "sessions": View().address("/sessions", key=key),
+        }  # fmt: skip
 
-    rows = await house.ask(ask)
-    return page(
-        request, "key.html", key=key, prefix=prefix, rows=rows, limit=_MOST,
-        most=max((row["requests"] for row in rows), default=1),
-        chart=View().address("/analytics", by=key),
-        sessions=View().address("/sessions", key=key),
-    )  # fmt: skip
+    return await answer(request, "key.html", ask)

@@ -16,7 +16,7 @@ from promptlog.expressions.face import col
 from promptlog.models.content import text_of
 from promptlog.server.house import house_of
 from promptlog.server.pages import content
-from promptlog.server.pages.rendering import page, part
+from promptlog.server.pages.rendering import answer, part
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ async def show(request: Request) -> Response:
     """The list."""
     house = house_of(request)
 
-    def ask() -> list[dict[str, Any]]:
-        found = house.client.templates.all(per_page=_MOST)
-        return [
+    def ask() -> dict[str, Any]:
+        found = [
             {**prompt, "address": _address(prompt["prompt_name"]), "model": _model(prompt)}
-            for prompt in found
+            for prompt in house.client.templates.all(per_page=_MOST)
         ]
+        return {"prompts": found, "most": _MOST}
 
-    return page(request, "prompts.html", prompts=await house.ask(ask), most=_MOST)
+    return await answer(request, "prompts.html", ask)
 
 
 async def show_one(request: Request) -> Response:
@@ -76,25 +76,19 @@ async def show_one(request: Request) -> Response:
                 q=str((col.prompt_name == name) & (col.prompt_version == one["version"]))
             ).address()
         return {
-            "versions": versions,
-            "shown": shown,
-            "other": other,
+            "name": name, "versions": versions, "shown": shown, "other": other,
             "diff": _diff(other, shown) if other else [],
-        }
+            "said": content.conversation(shown["prompt_template"]),
+            "most_chars": content.MOST_CHARS,
+            "variables": shown["prompt_template"].get("input_variables") or [],
+            "model": _model(shown),
+            "address": _address(name),
+            "render": f"/render/{quote(name)}",
+            "run": f"/run/{quote(name)}",
+            "those": View(q=str(col.prompt_name == name)).address(),
+        }  # fmt: skip
 
-    found = await house.ask(ask)
-    shown = found["shown"]
-    return page(
-        request, "prompt.html", **found, name=name,
-        said=content.conversation(shown["prompt_template"]),
-        most_chars=content.MOST_CHARS,
-        variables=shown["prompt_template"].get("input_variables") or [],
-        model=_model(shown),
-        address=_address(name),
-        render=f"/render/{quote(name)}",
-        run=f"/run/{quote(name)}",
-        those=View(q=str(col.prompt_name == name)).address(),
-    )  # fmt: skip
+    return await answer(request, "prompt.html", ask)
 
 
 async def show_rendered(request: Request) -> Response:
@@ -111,7 +105,7 @@ async def show_rendered(request: Request) -> Response:
             return _failed(error)
         return _tried(found["prompt_template"])
 
-    return page(request, "parts/tried.html", **await house.ask(ask))
+    return await answer(request, "parts/tried.html", ask)
 
 
 async def show_run(request: Request) -> Response:
@@ -124,18 +118,15 @@ async def show_run(request: Request) -> Response:
         # In other threads than questions: who waits for a model keeps nobody from asking the store.
         try:
             while (piece := await run_in_threadpool(next, pieces, None)) is not None:
-                told = (
-                    {"text": piece} if isinstance(piece, str) else {"html": part("parts/tried.html", **piece)}
-                )
-                yield json.dumps(told).encode() + b"\n"
+                yield json.dumps(piece).encode() + b"\n"
         finally:
             pieces.close()  # who leaves ends the call; it is logged as left
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
-def _run(house: House, name: str, given: Mapping[str, str]) -> Generator[str | dict[str, Any]]:
-    """Yield what the model says piece by piece, then what a try shows; what a provider raises is said, whatever it is."""
+def _run(house: House, name: str, given: Mapping[str, str]) -> Generator[dict[str, str]]:
+    """Yield `text`s that the model says, then what a try shows as `html`; what a provider raises is said, whatever it is."""
     found: dict[str, Any] = {}
     try:
         for found in house.client.run(
@@ -147,14 +138,14 @@ def _run(house: House, name: str, given: Mapping[str, str]) -> Generator[str | d
             if found["request_id"] is None and (
                 text := text_of(found["prompt_blueprint"]["prompt_template"])
             ):
-                yield text
+                yield {"text": text}
         answer = found["prompt_blueprint"]["prompt_template"]
         if isinstance(answer.get("messages"), list):
             answer = {**answer, "messages": answer["messages"][-1:]}
         shown = _tried(answer, found["request_id"])
     except Exception as error:
         shown = _failed(error)
-    yield shown
+    yield {"html": part("parts/tried.html", **shown)}
 
 
 def _tried(template: dict[str, Any], request_id: str | None = None) -> dict[str, Any]:
