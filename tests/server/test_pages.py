@@ -118,8 +118,10 @@ def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> N
         client.close()
         page.reload()
         field = page.get_by_role("combobox", name="Search")
-        field.press_sequentially("user")
+        field.fill("\U0001f600 user")  # two of what JavaScript counts stand before the word
         page.get_by_role("option", name="user_id:").first.click()
+        assert field.input_value() == "\U0001f600 user_id:"
+        field.fill("user_id:")
         page.get_by_role("option", name="user_id:user_1 7").click()
         field.press("Enter")
         page.wait_for_url(re.compile("q=user_id%3Auser_1"))
@@ -376,11 +378,28 @@ def test_a_server_that_reads_offers_no_change(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "typed", "text"),
+    [
+        ("-user_i", "user_i", "user_id:"), ("\U0001f600 OR (user_id:user_1", "user_id:user_1", "user_id:user_1 "), ('say "a b" mod', "mod", "model:"),
+        ('"user_id:user', None, None), ('"a\\', None, None), ("status:e", "status:e", "status:ERROR "), ("user_id:user_1)", "", "evil:"),
+    ],
+)  # fmt: skip
+def test_suggestions_end_the_word_that_is_typed(
+    served: Served, before: str, typed: str | None, text: str | None
+) -> None:
+    """What stands before the word stays; in quotes there is nothing to suggest."""
+    found = httpx.get(f"{served.url}/suggest", params={"q": before}).json()
+    assert text is None or text in [one["text"] for one in found]
+    assert {one["typed"] for one in found} <= {typed}
+    assert bool(found) == (typed is not None)
+
+
+@pytest.mark.parametrize(
     ("address", "status"),
     [
         ("/requests/nothing", 400), ("/requests/018bd12c-58b0-7683-8f1a-000000000000", 404), ("/nowhere", 404),
         ("/prompts/none", 404), ("/?after=nothing", 400), ("/?sort=nothing&c=nothing", 200), ("/analytics/narrow?from=x&to=-1", 303),
-        ("/requests/new?logged_us=99999999999999999999999", 200), ("/suggest?q=a&at=-5", 200), ("/keys/no%2Fkey", 200),
+        ("/requests/new?logged_us=99999999999999999999999", 200), ("/suggest?q=" + "a" * 9999 + "(", 200), ("/suggest?q=" + "a" * 10_001, 200), ("/keys/no%2Fkey", 200),
     ],
 )  # fmt: skip
 def test_odd_addresses_have_clear_answers(served: Served, address: str, status: int) -> None:

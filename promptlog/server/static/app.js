@@ -113,7 +113,7 @@
   const field = one("#q");
   if (field) {
     const list = one("#suggestions");
-    let found = [], at = -1, asked = 0, waiting = 0;
+    let found = [], caret = 0, at = -1, asked = 0, waiting = 0;
     const close = () => { list.hidden = true; at = -1; field.setAttribute("aria-expanded", "false"); field.removeAttribute("aria-activedescendant"); };
     const mark = (next) => {
       at = next;
@@ -123,8 +123,9 @@
       else field.removeAttribute("aria-activedescendant");
     };
     const take = (number) => {
-      const { from, to, text } = found[number];
-      field.value = field.value.slice(0, from) + text + field.value.slice(to);
+      const { typed, text } = found[number];
+      const from = caret - typed.length;
+      field.value = field.value.slice(0, from) + text + field.value.slice(caret);
       const end = from + text.length;
       field.setSelectionRange(end, end);
       close();
@@ -151,11 +152,13 @@
       clearTimeout(waiting);
       waiting = setTimeout(async () => {
         const mine = ++asked;
-        const query = new URLSearchParams({ q: field.value, at: field.selectionStart });
+        const place = field.selectionStart;
+        const query = new URLSearchParams({ q: field.value.slice(0, place) });
         try {
           const answer = await fetch(`/suggest?${query}`);
           if (mine !== asked || document.activeElement !== field || !answer.ok) return;
           found = await answer.json();
+          caret = place;
           show();
         } catch { close(); }
       }, 120);
