@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import resource
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -375,6 +376,33 @@ def test_a_server_that_reads_offers_no_change(tmp_path: Path) -> None:
             httpx.post(f"{served.url}/requests/{first}/tracked", data={"do": "tag", "value": "x"}).status_code
             == 403
         )
+
+
+def test_a_full_disk_is_told(served: Served) -> None:
+    """A change that was not written is not said to be made: of one request, of some, of all that match."""
+    client = PromptLog(served.store)
+    ids = client.requests.limit(2).ids()
+    shown = httpx.get(f"{served.url}/requests/{ids[0]}").text
+    headers = {"x-csrf-token": re.findall('csrf-token" content="([^"]+)', shown)[0], "hx-request": "true"}
+    limit = resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (0, limit[1]))
+    try:
+        forms: tuple[dict[str, str], ...] = (
+            {"do": "metadata", "key": "full", "value": "x"}, {"do": "tag", "value": "full"}, {"do": "score", "value": "7"},
+            {"do": "unmetadata", "key": "user_id"}, {"do": "untag", "value": "beta"}, {"do": "unscore", "key": "default"},
+        )  # fmt: skip
+        told = [
+            httpx.post(f"{served.url}/requests/{ids[0]}/tracked", data=form, headers=headers)
+            for form in forms
+        ]
+        for every in ("", "yes"):
+            form = {"do": "tag", "tag": "full", "id": ids, "all": every}
+            told.append(httpx.post(f"{served.url}/requests/bulk", data=form, headers=headers))
+    finally:
+        resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, limit)
+    assert {answer.status_code for answer in told} == {507}
+    assert all("the disk refused" in answer.text or "not logged" in answer.text for answer in told)
+    assert client.requests.filter(tag("full")).count() == 0
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from promptlog.errors import InvalidInputError, TraceNotFoundError
 from promptlog.expressions.face import col, meta, tag
 from promptlog.models.sessions import SESSION_KEYS
-from promptlog.server.house import house_of
+from promptlog.server.house import house_of, written
 from promptlog.server.pages import cells, content, python
 from promptlog.server.pages.rendering import answer, page
 from promptlog.server.pages.view import View
@@ -113,6 +113,7 @@ def _change(client: PromptLog, was: Logged, given: dict[str, str]) -> dict[str, 
 
     Raises:
         InvalidInputError: the form asks for something else, or a value is wrong.
+        HTTPException: 507, where the disk refused it.
     """
     what, key, value, of = (
         given.get("do", ""),
@@ -122,18 +123,18 @@ def _change(client: PromptLog, was: Logged, given: dict[str, str]) -> dict[str, 
     )
     match what:
         case "metadata":
-            client.track.metadata(of, {_there(key, "a metadata key"): value})
+            written(client.track.metadata(of, {_there(key, "a metadata key"): value}))
             return {key: was.metadata[key]} if was.metadata.get(key, value) != value else {}
         case "unmetadata":
-            client.untrack.metadata(of, key)
+            written(client.untrack.metadata(of, key))
         case "tag":
-            client.track.tags(of, _there(value.strip(), "a tag"))
+            written(client.track.tags(of, _there(value.strip(), "a tag")))
         case "untag":
-            client.untrack.tags(of, value)
+            written(client.untrack.tags(of, value))
         case "score":
-            client.track.score(of, score_of(value), key or None)
+            written(client.track.score(of, score_of(value), key or None))
         case "unscore":
-            client.untrack.score(of, key)
+            written(client.untrack.score(of, key))
         case _:
             raise InvalidInputError(f"the form asks for {what!r}, which is no change")
     return {}

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from starlette.exceptions import HTTPException
-
 from promptlog.models.arguments import RequestArguments
+from promptlog.server.house import written
 from promptlog.server.rest.answers import answer
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known, naming, required
@@ -93,14 +92,3 @@ async def _name_prompt(call: Call, arguments: dict[str, Any], version: Any = Non
         name = await call.house.prompt_name(number)
         if name is not None:
             arguments["prompt_name"] = name
-
-
-def written(done: Any) -> Any:
-    """Return what a logging call returned.
-
-    Raises:
-        HTTPException: 507, where the disk refused it.
-    """
-    if not done:
-        raise HTTPException(507, "not logged: the store's folder takes no more; the server's log says why")
-    return done
