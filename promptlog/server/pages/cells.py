@@ -61,10 +61,11 @@ def shown_columns(view: View, keys: list[tuple[str, int]]) -> list[Shown]:
     if not names:
         user = ("meta.user_id",) if any(key == "user_id" for key, _ in keys) else ()
         names = (*DEFAULT_COLUMNS[:3], *user, *DEFAULT_COLUMNS[3:])
-    return [_shown(name) for name in names]
+    return [*map(shown, names)]
 
 
-def _shown(name: str) -> Shown:
+def shown(name: str) -> Shown:
+    """Return the column that a name stands for; what is none is a metadata key."""
     if name in COLUMNS:
         kind = name if name in _SPECIAL else "number" if COLUMNS[name].kind == "number" else "text"
         return Shown(name, _LABELS.get(name, name.replace("_", " ")), kind, _ABOUT.get(name, ""), sorts=True)
