@@ -14,6 +14,7 @@ Order = tuple[tuple[Operand, bool], ...]  # what is sorted by, and whether the g
 NEWEST_FIRST: Order = ((ColumnOperand("start_time"), True),)
 OLDEST_FIRST: Order = ((ColumnOperand("start_time"), False),)
 _NEVER_NULL = frozenset(("request_id", "start_time", "end_time", "latency_ms", "status", "logged_at"))
+_TO_SPARE = 64  # values more than are asked for: some wait for their request
 
 
 def ordered(order: Order) -> str:
@@ -86,6 +87,9 @@ def first_by_value(
             f" AND (ranked {sign} {binder.bind(value)} OR (ranked = {binder.bind(value)} "
             f"AND request_id {sign} {binder.bind(request_id)}::UUID))"
         )
+    if not conditions:
+        # The first values are those of the first requests, but for metadata that waits for its request.
+        after += f" ORDER BY ranked {way}, request_id {way} LIMIT {limit + _TO_SPARE}"
     return (
         f"SELECT r.request_id FROM requests r JOIN (FROM ({values}) WHERE ranked IS NOT NULL{after}) o USING (request_id) "
         f"WHERE {binder.condition(And(conditions))} ORDER BY ranked {way}, r.request_id {way} LIMIT {limit}"

@@ -13,7 +13,7 @@ from promptlog.errors import (
     RequestNotFoundError,
     UnknownColumnError,
 )
-from promptlog.expressions.nodes import ColumnOperand, Condition, Operand
+from promptlog.expressions.nodes import And, ColumnOperand, Condition, Operand
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
 from promptlog.models.columns import COLUMNS
@@ -89,7 +89,10 @@ class Requests(Result):
                     f"filter takes conditions such as meta('user_id') == 'u1', got {condition!r} "
                     f"of type {type(condition).__name__}"
                 )
-        return self._with(conditions=(*self._question.conditions, *conditions))
+        added = (
+            condition for condition in conditions if condition != And(())
+        )  # of all requests, as an empty search
+        return self._with(conditions=(*self._question.conditions, *added))
 
     def search(self, text: str) -> Requests:
         """Keep the requests that a search text asks for, such as `user_id:u1 latency_ms>500 "chocolate cake"`.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import resource
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -23,7 +25,6 @@ from tests.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser
 
@@ -133,13 +134,16 @@ def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> N
         page.locator("#rows td.k-start_time a").click()
         page.get_by_role("heading", level=1).wait_for()
         assert page.get_by_text("Answer 10").is_visible()
+        page.get_by_role("button", name="Copy the output").click()
+        page.get_by_text("Copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == "Answer 10"
         page.get_by_label("New metadata key").fill("plan")
         page.get_by_label("New metadata value").fill("pro")
         page.get_by_role("button", name="Set").click()
         page.locator("dt", has_text="plan").wait_for()
-        page.get_by_label("New metadata key").fill("plan")
-        page.get_by_label("New metadata value").fill("free")
-        page.get_by_role("button", name="Set").click()
+        page.get_by_label("Edit plan").click()
+        page.get_by_label("Value", exact=True).fill("free")
+        page.get_by_role("button", name="Replace").click()
         page.locator(".changed", has_text="pro").wait_for()
         page.get_by_role("button", name="Good: score 100").click()
         page.locator('[aria-label="Good: score 100"][aria-pressed="true"]').wait_for()
@@ -295,6 +299,9 @@ def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int,
             page.goto(address)
             page.wait_for_load_state("networkidle")
             page.wait_for_timeout(100)
+            if folder := os.environ.get("PROMPTLOG_SCREENSHOTS"):
+                name = re.sub(r"\W+", "-", address).strip("-") or "requests"
+                page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
             assert serious(page) == [], address
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
@@ -425,7 +432,7 @@ def test_suggestions_end_the_word_that_is_typed(
 @pytest.mark.parametrize(
     ("address", "status"),
     [
-        ("/requests/nothing", 400), ("/requests/018bd12c-58b0-7683-8f1a-000000000000", 404), ("/nowhere", 404),
+        ("/requests/nothing", 400), ("/requests/nothing/copy/json", 400), ("/requests/count?q=a:(", 400), ("/?sort=meta.k::float", 200), ("/requests/018bd12c-58b0-7683-8f1a-000000000000", 404), ("/nowhere", 404),
         ("/prompts/none", 404), ("/?after=nothing", 400), ("/?sort=nothing&c=nothing", 200), ("/analytics/narrow?from=x&to=-1", 303),
         ("/requests/new?logged_us=99999999999999999999999", 200), ("/suggest?q=" + "a" * 9999 + "(", 200), ("/suggest?q=" + "a" * 10_001, 200), ("/keys/no%2Fkey", 200),
     ],

@@ -106,5 +106,7 @@ def test_metadata_is_sorted_as_text_or_as_numbers() -> None:
     assert (view.sort, view.by, view.descending) == ("-meta.price::float", "meta.price", True)
     assert repr(view.order) == "meta('price').as_float()"
     assert view.sorted_by("meta.price", numbers=True).sort == "meta.price::float"
+    view = View().sorted_by("scores")
+    assert (view.sort, repr(view.order)) == ("-scores", "score('default')")
     for odd in ("meta.", "-meta.::float", "meta." + "a" * 1025, "nothing"):
         assert View.of(QueryParams({"sort": odd})).sort == "-start_time"

@@ -70,7 +70,7 @@ def shown(name: str) -> Shown:
         kind = name if name in _SPECIAL else "number" if COLUMNS[name].kind == "number" else "text"
         return Shown(name, _LABELS.get(name, name.replace("_", " ")), kind, _ABOUT.get(name, ""), sorts=True)
     if name in _EXTRA:
-        return Shown(name, name, name)
+        return Shown(name, name, name, sorts=name == "scores")
     key = name.removeprefix("meta.")
     return Shown(f"meta.{key}", key, "metadata", f"metadata key {key}", sorts=True)
 
@@ -111,6 +111,12 @@ def rows(
     if after is not None:
         asked = asked.after(after)
     return read(asked.limit(most), columns)
+
+
+def last_logged_us(client: PromptLog) -> int:
+    """Return when the last of the requests was logged that answers hold now."""
+    ((last,),) = client.requests.agg(last=col.logged_at.max()).fetchall()
+    return 0 if last is None else round(last.timestamp() * 1e6)
 
 
 def newer(

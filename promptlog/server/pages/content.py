@@ -62,9 +62,13 @@ def preview(text: str) -> str:
     Args:
         text: a blueprint as JSON.
     """
-    said = conversation(json.loads(text))
-    last = next((one for one in reversed(said) if one.role == "user" and one.blocks), None)
-    blocks = (last or (said[-1] if said else Said("", ""))).blocks
+    given = json.loads(text)
+    if not isinstance(given, dict):
+        return text
+    messages = given.get("messages")
+    said = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else [given]
+    last = next((one for one in reversed(said) if one.get("role") == "user" and one.get("content")), None)
+    blocks = _blocks(last or said[-1]) if said else []
     return " ".join(block.text if block.kind == "prose" else _named(block) for block in blocks)
 
 

@@ -30,7 +30,7 @@ def searching(path: str, view: View) -> str:
     if view.sort != DEFAULT_SORT:
         by = repr(order)
         if not isinstance(order, str):
-            lines = lines.replace("import PromptLog", "import PromptLog, meta")
+            lines = lines.replace("import PromptLog", f"import PromptLog, {by.partition('(')[0]}")
         sort = f".sort({by}, descending=True)" if view.descending else f".sort({by})"
     return f"{lines}found = client.search({view.q!r}){sort}\nfound.df()\n"
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from promptlog.errors import InvalidInputError, TraceNotFoundError
 from promptlog.expressions.face import col, meta, tag
+from promptlog.models.content import text_of
 from promptlog.models.sessions import SESSION_KEYS
 from promptlog.server.house import house_of, written
 from promptlog.server.pages import cells, content, python
@@ -37,7 +40,7 @@ def routes() -> list[BaseRoute]:
     """Return the routes of one request."""
     return [
         Route("/requests/{request_id}", show),
-        Route("/requests/{request_id}/python", show_python),
+        Route("/requests/{request_id}/copy/{kind}", copy),
         Route("/requests/{request_id}/near", show_near),
         Route("/requests/{request_id}/trace", show_trace),
         Route("/requests/{request_id}/tracked", change, methods=["POST"]),
@@ -66,13 +69,27 @@ async def show(request: Request) -> Response:
     return await house.ask(work)
 
 
-async def show_python(request: Request) -> Response:
-    """Python that logs the request anew: as long as what was said, and so asked for only where it is copied."""
-    house, request_id = house_of(request), request.path_params["request_id"]
+async def copy(request: Request) -> Response:
+    """What a button copies: as long as what was said, and so asked for only then."""
+    house, request_id, kind = (
+        house_of(request),
+        request.path_params["request_id"],
+        request.path_params["kind"],
+    )
 
     def work() -> Response:
         found: Logged = house.client.requests.get(request_id)
-        return PlainTextResponse(python.logging(str(house.client.path), found))
+        match kind:
+            case "python":
+                text = python.logging(str(house.client.path), found)
+            case "input" | "output":
+                said = getattr(found, kind)
+                text = text_of(said) or json.dumps(said, ensure_ascii=False, indent=2)
+            case "json":
+                text = json.dumps(found.model_dump(mode="json"), ensure_ascii=False, indent=2)
+            case _:
+                raise HTTPException(404, f"a request is not copied as {kind!r}")
+        return PlainTextResponse(text.encode("utf-8", "replace"))
 
     return await house.ask(work)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -100,13 +99,12 @@ def _faceted(found: Facets, view: View, total: int | None) -> dict[str, Any]:
 
 
 def _load_rows(house: House, view: View, after: str | None) -> dict[str, Any]:
-    now_us = time.time_ns() // 1000
     columns = cells.shown_columns(view, known_of(house).key_counts())
     rows = cells.rows(house.client, view, columns, after)
     following = view.address("/requests/rows", after=rows[-1].request_id) if len(rows) == cells.PAGE else None
     later = view.address("/", after=rows[-1].request_id) if following else None
     columns = cells.read_as_numbers(columns, rows)
-    return {"view": view, "columns": columns, "rows": rows, "next": following, "later": later, "last": now_us}
+    return {"view": view, "columns": columns, "rows": rows, "next": following, "later": later}
 
 
 def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
@@ -117,6 +115,8 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
         "chips": filters.chips(view), "spans": filters.spans(view), "keys": [], "choices": cells.CHOICES,
     }  # fmt: skip
     try:
+        # Before the rows: what comes in between is among them, and known when it is told of as new.
+        shown["last"] = cells.last_logged_us(house.client)
         shown |= _load_rows(house, view, after)
     except SearchSyntaxError as error:
         return {**shown, "error": error}

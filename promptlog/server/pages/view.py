@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from promptlog.errors import InvalidInputError, SearchSyntaxError
-from promptlog.expressions.face import meta
+from promptlog.expressions.face import meta, score
 from promptlog.expressions.nodes import And, Condition, Contains, Not, Or, Since, Until
 from promptlog.expressions.search import parse
 from promptlog.expressions.show import term_text
@@ -27,7 +27,7 @@ DEFAULT_COLUMNS = (
 )  # fmt: skip
 MOST_CHARS = 10_000  # of a search text
 _MOST_COLUMNS = 20
-_META, _AS_NUMBER = "meta.", "::float"
+_META, _AS_NUMBER, _SCORES = "meta.", "::float", "scores"
 _KEY = re.compile(rf"-?meta\.(?!{_AS_NUMBER}$)[\s\S]{{1,{MAX_KEY_CHARS}}}")
 
 
@@ -37,7 +37,7 @@ class View:
 
     Attributes:
         q: the search text.
-        sort: a column's name, `meta.user_id` or, where its values are numbers, `meta.price::float`; with a minus before it
+        sort: a column's name, `scores` for the score without a name, `meta.user_id` or, where its values are numbers, `meta.price::float`; with a minus before it
             for the greatest first.
         columns: what the table shows, as `c` in the address; empty: the usual ones.
     """
@@ -54,7 +54,7 @@ class View:
             InvalidInputError: the search text is too long.
         """
         sort = query.get("sort", DEFAULT_SORT)
-        if sort.removeprefix("-") not in COLUMNS and not _KEY.fullmatch(sort):
+        if sort.removeprefix("-") not in (*COLUMNS, _SCORES) and not _KEY.fullmatch(sort):
             sort = DEFAULT_SORT
         columns = tuple(dict.fromkeys(name for name in query.getlist("c") if name))[:_MOST_COLUMNS]
         q = query.get("q", "").strip()
@@ -70,6 +70,8 @@ class View:
     @property
     def order(self) -> str | Expression:
         """What is sorted by, as `Requests.sort` takes it."""
+        if self.by == _SCORES:
+            return score()
         if not self.by.startswith(_META):
             return self.by
         found = meta(self.by.removeprefix(_META))
@@ -98,7 +100,7 @@ class View:
             turned = self.sort.removeprefix("-") if self.descending else f"-{self.sort}"
             return replace(self, sort=turned)
         is_meta = column.startswith(_META)
-        down = numbers if is_meta else COLUMNS[column].kind in ("number", "time")
+        down = numbers if is_meta else column == _SCORES or COLUMNS[column].kind in ("number", "time")
         name = f"{column}{_AS_NUMBER}" if is_meta and numbers else column
         return replace(self, sort=f"-{name}" if down else name)
 

@@ -236,7 +236,8 @@
       one("#picked").textContent = whole.value ? `All ${many(total)} that match are selected` : `${many(picked)} selected`;
       everything.checked = picked > 0 && picked === list.length;
       everything.indeterminate = picked > 0 && !everything.checked;
-      if (matching) offer(everything.checked && !whole.value && one("#rows tr.next"));
+      one("#pick-shown").hidden = everything.checked;
+      offer(everything.checked && !whole.value && one("#rows tr.next"));
     };
     const offer = async (more) => { // all that are loaded are selected: there are others
       matching.hidden = !(more && total);
@@ -254,7 +255,8 @@
     };
     const pick = (boxed, checked) => { whole.value = ""; kept.clear(); boxed.forEach((box) => { box.checked = checked; }); };
     everything.addEventListener("change", () => { pick(boxes(), everything.checked); count(); });
-    matching?.addEventListener("click", () => { whole.value = "1"; count(); one("#picked").focus(); });
+    one("#pick-shown").addEventListener("click", () => { pick(boxes(), true); count(); }); // where the table has no heading
+    matching.addEventListener("click", () => { whole.value = "1"; count(); one("#picked").focus(); });
     document.addEventListener("click", (event) => {
       if (!event.target.matches('#rows input[name="id"]')) return;
       const list = boxes(), mine = list.indexOf(event.target), other = list.indexOf(last);
@@ -343,7 +345,7 @@
               const fresh = found.filter((row) => !document.getElementById(row.id));
               fresh.forEach((row) => row.classList.add("fresh"));
               rows.prepend(...fresh);
-              if (rows.children.length > most) all("tr[id]", rows).slice(most).forEach((row) => row.remove());
+              if (rows.children.length > most) all("tr", rows).slice(most).forEach((row) => row.remove()); // and what goes on behind them
               unseen -= found.length;
             }
             newer.hidden = !unseen;
