@@ -252,7 +252,7 @@ def test_charts_narrow_and_filter(browser: Browser, served: Served) -> None:
         page.mouse.up()
         page.wait_for_url("**since*until*")
         page.get_by_label("Group by").select_option("user_id")
-        page.wait_for_url("**by=user_id*")
+        page.wait_for_url("**by=meta.user_id*")
         page.locator(".legend a", has_text="user_1").click()
         page.wait_for_url("**user_1*")
         page.locator(".chart canvas").first.wait_for()

@@ -41,7 +41,7 @@ async def show_rows(request: Request) -> Response:
             {
                 **row,
                 "values": f"{PATH}/{quote(row['key'], safe='')}",
-                "chart": View().address("/analytics", by=row["key"]),
+                "chart": View().address("/analytics", by=f"meta.{row['key']}"),
                 "those": View(q=str(meta(row["key"]).exists())).address(),
             }
             for row in known_of(house).catalogue()
@@ -62,7 +62,7 @@ async def show_values(request: Request) -> Response:
             "key": key, "prefix": prefix, "limit": _MOST,
             "rows": [{**row, "those": View(q=str(meta(key) == row["value"])).address()} for row in rows],
             "most": max((row["requests"] for row in rows), default=1),
-            "chart": View().address("/analytics", by=key),
+            "chart": View().address("/analytics", by=f"meta.{key}"),
             "sessions": View().address("/sessions", key=key),
         }  # fmt: skip
 
