@@ -32,7 +32,7 @@ _NOON = 1_770_000_000.0
 _EVIL = (
     "<script>alert(1)</script></textarea><img src=x onerror=alert(2)> javascript:alert(3) \u202egnp.exe \"'&"
 )
-_PAGES = ("/", "/?q=status:error", "/?q=user_id:(", "/analytics?by=user_id", "/sessions", "/keys", "/keys/user_id", "/prompts", "/nothing")  # fmt: skip
+_PAGES = ("/", "/?q=status:error", "/?q=user_id:(", "/analytics?by=user_id", "/sessions", "/keys", "/keys/values?key=user_id", "/prompts", "/nothing")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -263,14 +263,14 @@ def test_charts_narrow_and_filter(browser: Browser, served: Served) -> None:
 def test_prompts_are_tried(browser: Browser, served: Served) -> None:
     """Variables take their places; what keeps a run from happening is said."""
     with looking(browser, served.url) as page:
-        page.goto("/prompts/team/cake")
+        page.goto("/prompts/one?name=team/cake")
         assert page.locator(".diff .plus").count() == 1
         page.locator("textarea").fill("lemon")
         page.get_by_role("button", name="Render").click()
         page.locator("#tried", has_text="A short recipe for lemon").wait_for()
         page.get_by_role("button", name="Run").click()
         page.locator("#tried [role=alert]", has_text="model").wait_for(timeout=3000)
-        page.goto("/prompts/cake")
+        page.goto("/prompts/one?name=cake")
         page.get_by_label("flavour").fill("lemon <b>")
         page.get_by_role("button", name="Run").click()
         page.locator(".coming", has_text="You said: A").wait_for()  # the rest is still to come
@@ -294,7 +294,7 @@ def test_prompts_are_tried(browser: Browser, served: Served) -> None:
 def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int, scheme: str) -> None:
     """On any page, light and dark, wide and as narrow as a phone, where nothing is wider than the page."""
     hostile = PromptLog(served.store).search("evil:exists").ids()[0]
-    for address in (*_PAGES[:-1], f"/requests/{hostile}", "/prompts/team/cake"):
+    for address in (*_PAGES[:-1], f"/requests/{hostile}", "/prompts/one?name=team/cake"):
         with looking(browser, served.url, width=width, scheme=scheme) as page:
             page.goto(address)
             page.wait_for_load_state("networkidle")
@@ -310,7 +310,7 @@ def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:
     """What a request says is shown as text wherever it stands: no element, no script, no link comes of it."""
     hostile = PromptLog(served.store).search("evil:exists").ids()[0]
     evil = "c=start_time&c=model&c=provider&c=input_text&c=meta.evil&c=tags&c=scores&c=error_message"
-    pages = ("/", f"/?{evil}", "/?q=evil:exists", f"/requests/{hostile}", "/keys", "/keys/evil", "/sessions", "/analytics?by=evil", "/analytics?by=model", "/prompts/team/cake")  # fmt: skip
+    pages = ("/", f"/?{evil}", "/?q=evil:exists", f"/requests/{hostile}", "/keys", "/keys/values?key=evil", "/sessions", "/analytics?by=evil", "/analytics?by=model", "/prompts/one?name=team/cake")  # fmt: skip
     for address in pages:
         with looking(browser, served.url) as page:
             page.goto(address)
@@ -327,9 +327,16 @@ def test_a_link_cannot_put_attributes_into_a_page(browser: Browser, served: Serv
     """What an address says is data as well: htmx would obey an attribute that a link smuggled in."""
     smuggled = quote('" hx-get=/stolen hx-trigger=load x="')
     for name in ("q", "by", "key", "sort", "c", "after", "prefix", "version"):
-        for path in ("/", "/analytics", "/sessions", "/keys/user_id", "/prompts/team/cake"):
+        for path in (
+            "/",
+            "/analytics",
+            "/sessions",
+            "/keys/values?key=user_id",
+            "/prompts/one?name=team/cake",
+        ):
             found = _Attributes()
-            found.feed(httpx.get(f"{served.url}{path}?{name}={smuggled}").text)
+            joined = f"{path}{'&' if '?' in path else '?'}{name}={smuggled}"
+            found.feed(httpx.get(served.url + joined).text)
             assert found.values
             assert "/stolen" not in found.values
     with looking(browser, served.url) as page:
@@ -433,8 +440,8 @@ def test_suggestions_end_the_word_that_is_typed(
     ("address", "status"),
     [
         ("/requests/nothing", 400), ("/requests/nothing/copy/json", 400), ("/requests/count?q=a:(", 400), ("/?sort=meta.k::float", 200), ("/requests/018bd12c-58b0-7683-8f1a-000000000000", 404), ("/nowhere", 404),
-        ("/prompts/none", 404), ("/?after=nothing", 400), ("/?sort=nothing&c=nothing", 200), ("/analytics/narrow?from=x&to=-1", 303),
-        ("/requests/new?logged_us=99999999999999999999999", 200), ("/suggest?q=" + "a" * 9999 + "(", 200), ("/suggest?q=" + "a" * 10_001, 200), ("/keys/no%2Fkey", 200),
+        ("/prompts/one?name=none", 404), ("/prompts/one", 400), ("/prompts/none", 404), ("/?after=nothing", 400), ("/?sort=nothing&c=nothing", 200), ("/analytics/narrow?from=x&to=-1", 303),
+        ("/requests/new?logged_us=99999999999999999999999", 200), ("/suggest?q=" + "a" * 9999 + "(", 200), ("/suggest?q=" + "a" * 10_001, 200), ("/keys/values?key=no/key", 200), ("/keys/values", 400),
     ],
 )  # fmt: skip
 def test_odd_addresses_have_clear_answers(served: Served, address: str, status: int) -> None:

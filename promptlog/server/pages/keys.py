@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from starlette.routing import Route
 
@@ -24,7 +23,7 @@ _MOST = 200
 
 def routes() -> list[BaseRoute]:
     """Return the routes of the catalogue."""
-    return [Route(PATH, show), Route(f"{PATH}/rows", show_rows), Route(f"{PATH}/{{key:path}}", show_values)]
+    return [Route(PATH, show), Route(f"{PATH}/rows", show_rows), Route(f"{PATH}/values", show_values)]
 
 
 async def show(request: Request) -> Response:
@@ -40,7 +39,7 @@ async def show_rows(request: Request) -> Response:
         rows = [
             {
                 **row,
-                "values": f"{PATH}/{quote(row['key'], safe='')}",
+                "values": View().address(f"{PATH}/values", key=row["key"]),
                 "chart": View().address("/analytics", by=f"meta.{row['key']}"),
                 "those": View(q=str(meta(row["key"]).exists())).address(),
             }
@@ -53,7 +52,7 @@ async def show_rows(request: Request) -> Response:
 
 async def show_values(request: Request) -> Response:
     """The values of one key, those of the most requests first; a prefix narrows them."""
-    house, key = house_of(request), request.path_params["key"]
+    house, key = house_of(request), request.query_params.get("key", "")
     prefix = request.query_params.get("prefix", "")
 
     def ask() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
@@ -35,12 +35,12 @@ _FAR = 1_000_000
 
 
 def routes() -> list[BaseRoute]:
-    """Return the routes of prompts. A name may hold slashes, so that what is done with it stands before it."""
+    """Return the routes of prompts. A name may hold anything, dots and slashes too, and so is no part of a path."""
     return [
         Route(PATH, show),
-        Route("/render/{name:path}", show_rendered),
-        Route("/run/{name:path}", show_run, methods=["POST"]),
-        Route(f"{PATH}/{{name:path}}", show_one),
+        Route(f"{PATH}/one", show_one),
+        Route(f"{PATH}/render", show_rendered),
+        Route(f"{PATH}/run", show_run, methods=["POST"]),
     ]
 
 
@@ -60,7 +60,7 @@ async def show(request: Request) -> Response:
 
 async def show_one(request: Request) -> Response:
     """One prompt: a version, and what changed in it."""
-    house, name = house_of(request), request.path_params["name"]
+    house, name = house_of(request), request.query_params.get("name", "")
     wanted, against = (_version(request.query_params.get(one, "")) for one in ("version", "against"))
 
     def ask() -> dict[str, Any]:
@@ -82,9 +82,9 @@ async def show_one(request: Request) -> Response:
             "most_chars": content.MOST_CHARS,
             "variables": shown["prompt_template"].get("input_variables") or [],
             "model": _model(shown),
-            "address": _address(name),
-            "render": f"/render/{quote(name)}",
-            "run": f"/run/{quote(name)}",
+            "address": f"{PATH}/one",
+            "render": _address(name, "render"),
+            "run": _address(name, "run"),
             "those": View(q=str(col.prompt_name == name)).address(),
         }  # fmt: skip
 
@@ -93,7 +93,7 @@ async def show_one(request: Request) -> Response:
 
 async def show_rendered(request: Request) -> Response:
     """The template with its variables in their places; or why that cannot be."""
-    house, name = house_of(request), request.path_params["name"]
+    house, name = house_of(request), request.query_params.get("name", "")
     given = dict(request.query_params)
 
     def ask() -> dict[str, Any]:
@@ -110,7 +110,7 @@ async def show_rendered(request: Request) -> Response:
 
 async def show_run(request: Request) -> Response:
     """What the model answers, which is logged as any run is: lines of JSON, of pieces of text and at last of the whole."""
-    house, name = house_of(request), request.path_params["name"]
+    house, name = house_of(request), request.query_params.get("name", "")
     form = await request.form()
     pieces = _run(house, name, {key: value for key, value in form.items() if isinstance(value, str)})
 
@@ -183,9 +183,8 @@ def _version(text: str) -> int | None:
     return int(text) if text.isdecimal() and 0 < int(text[:9]) < _FAR else None
 
 
-def _address(name: str, **more: str) -> str:
-    parameters = f"?{urlencode(more)}" if more else ""
-    return f"{PATH}/{quote(name)}{parameters}"
+def _address(name: str, what: str = "one", **more: str) -> str:
+    return f"{PATH}/{what}?{urlencode({'name': name, **more})}"
 
 
 def _model(prompt: dict[str, Any]) -> str:
