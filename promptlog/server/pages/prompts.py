@@ -79,7 +79,7 @@ async def show_one(request: Request) -> Response:
             "name": name, "versions": versions, "shown": shown, "other": other,
             "diff": _diff(other, shown) if other else [],
             "said": content.conversation(shown["prompt_template"]),
-            "most_chars": content.MOST_CHARS,
+            "runs_on": content.tree(shown["metadata"]),
             "variables": shown["prompt_template"].get("input_variables") or [],
             "model": _model(shown),
             "address": f"{PATH}/one",
@@ -151,12 +151,12 @@ def _run(house: House, name: str, given: Mapping[str, str]) -> Generator[dict[st
 def _tried(template: dict[str, Any], request_id: str | None = None) -> dict[str, Any]:
     """Return what a try shows."""
     said = content.conversation(template)
-    return {"said": said, "request_id": request_id, "error": "", "most_chars": content.MOST_CHARS}
+    return {"said": said, "request_id": request_id, "error": ""}
 
 
 def _failed(error: Exception) -> dict[str, Any]:
     said = str(error) if isinstance(error, PromptLogError) else f"{type(error).__name__}: {error}"
-    return {"error": said, "said": [], "request_id": None, "most_chars": 0}
+    return {"error": said, "said": [], "request_id": None}
 
 
 def _reference(given: Mapping[str, str]) -> dict[str, int]:

@@ -38,7 +38,7 @@ def environment() -> Environment:
         number=number, usd=words.usd, latency=words.latency, percent=words.percent, visible=words.visible,
         line=line, compact=content.compact, time=time_text, when=when, iso=iso, duration=words.duration, short=short,
     )  # fmt: skip
-    made.globals["static"] = static
+    made.globals.update(static=static, most_chars=content.MOST_CHARS, most_unfolded=content.MOST_UNFOLDED)
     return made
 
 
