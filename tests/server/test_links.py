@@ -72,3 +72,19 @@ def test_keys_and_prompts_may_be_called_anything(tmp_path: Path) -> None:
     for page in prompts:
         (render,) = links(page, "/prompts/render?")
         assert says(browser.get(render).text, f"says {heading(page)}")
+
+
+def test_the_next_and_the_previous_request(tmp_path: Path) -> None:
+    """`j` and `k` go on in the session, where there is one, and not in what else the user did."""
+    client = PromptLog(tmp_path / "a.duckdb")
+    ids = [
+        client.log_request(
+            **request(
+                request_start_time=number, request_end_time=number + 1, metadata={"session_id": f"s{number % 2}", "user_id": "u"}
+            )
+        )["id"]
+        for number in range(6)
+    ]  # fmt: skip
+    browser = TestClient(make_app(client), base_url="http://localhost")
+    page = browser.get(f"/requests/{ids[2]}/near").text
+    assert re.findall(r'href="/requests/([^"]+)" rel="(\w+)"', page) == [(ids[4], "next"), (ids[0], "prev")]

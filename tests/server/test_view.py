@@ -92,6 +92,11 @@ def test_an_address_is_read_back(q: str) -> None:
     assert parse_qs(address.query)["sort"] == ["-cost_usd"]
 
 
+def test_the_usual_columns_leave_all_else() -> None:
+    """The search and the order stay."""
+    assert View("a:b", "-cost_usd", ("model",)).showing() == View("a:b", "-cost_usd")
+
+
 def test_metadata_with_odd_names_is_a_term() -> None:
     """A key that has the name of a column is a key all the same."""
     view = View().having(meta("model") == "x")

@@ -14,7 +14,6 @@ from promptlog.expressions.nodes import Or
 from promptlog.server.house import house_of
 from promptlog.server.pages import filters
 from promptlog.server.pages.charts import COLUMNS, MEASURES, By, Course
-from promptlog.server.pages.known import known_of
 from promptlog.server.pages.rendering import answer
 from promptlog.server.pages.view import View
 
@@ -55,7 +54,7 @@ async def show(request: Request) -> Response:
         return {
             "view": view, "by": by, "columns": COLUMNS,
             "error": filters.misread(view),
-            "keys": [key for key, _ in known_of(house).key_counts()],
+            "keys": [key for key, _ in house.known.key_counts()],
             "chips": filters.chips(view, PATH, **more),
             "spans": filters.spans(view, PATH, **more),
             "charts": view.address(f"{PATH}/charts", **more),

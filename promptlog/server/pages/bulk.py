@@ -15,7 +15,6 @@ from promptlog.models.checks import check_metadata, check_score, check_score_nam
 from promptlog.models.encode import encode
 from promptlog.server.house import house_of
 from promptlog.server.pages import cells
-from promptlog.server.pages.known import known_of
 from promptlog.server.pages.rendering import page
 from promptlog.server.pages.request import score_of
 from promptlog.server.pages.view import View
@@ -58,7 +57,7 @@ async def change_many(request: Request) -> Response:
         those: Iterable[str] = matching(house.client, view) if given.get("all") else ids
         changed = track_all(house.client, those, parts)
         said = done(f"{changed:,} request{'' if changed == 1 else 's'}")
-        columns = cells.shown_columns(view, known_of(house).key_counts())
+        columns = cells.shown_columns(view, house.known.key_counts())
         if "hx-request" not in request.headers:
             return RedirectResponse(view.address(), 303)
         asked = house.client.requests.filter(col.request_id.is_in(ids[:_SHOWN])).limit(_SHOWN)

@@ -8,7 +8,6 @@ from starlette.routing import Route
 
 from promptlog.expressions.face import meta
 from promptlog.server.house import house_of
-from promptlog.server.pages.known import known_of
 from promptlog.server.pages.rendering import answer, page
 from promptlog.server.pages.view import View
 
@@ -43,7 +42,7 @@ async def show_rows(request: Request) -> Response:
                 "chart": View().address("/analytics", by=f"meta.{row['key']}"),
                 "those": View(q=str(meta(row["key"]).exists())).address(),
             }
-            for row in known_of(house).catalogue()
+            for row in house.known.catalogue()
         ]
         return {"rows": rows}
 

@@ -11,7 +11,6 @@ from promptlog.errors import SearchSyntaxError
 from promptlog.expressions.face import col
 from promptlog.server.house import house_of
 from promptlog.server.pages import cells, filters, python
-from promptlog.server.pages.known import known_of
 from promptlog.server.pages.rendering import answer, page
 from promptlog.server.pages.view import View
 
@@ -63,7 +62,7 @@ async def new_rows(request: Request) -> Response:
     house = house_of(request)
 
     def work() -> Response:
-        columns = cells.shown_columns(view, known_of(house).key_counts())
+        columns = cells.shown_columns(view, house.known.key_counts())
         us = min(int(given), _MOST_US) if given.isdecimal() else 0
         count, rows = cells.newer(house.client, view, columns, us, most)
         last = max([us, *(row.logged_us for row in rows)])
@@ -99,7 +98,7 @@ def _faceted(found: Facets, view: View, total: int | None) -> dict[str, Any]:
 
 
 def _load_rows(house: House, view: View, after: str | None) -> dict[str, Any]:
-    columns = cells.shown_columns(view, known_of(house).key_counts())
+    columns = cells.shown_columns(view, house.known.key_counts())
     rows = cells.rows(house.client, view, columns, after)
     following = view.address("/requests/rows", after=rows[-1].request_id) if len(rows) == cells.PAGE else None
     later = view.address("/", after=rows[-1].request_id) if following else None
@@ -120,8 +119,7 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
         shown |= _load_rows(house, view, after)
     except SearchSyntaxError as error:
         return {**shown, "error": error}
-    known = known_of(house)
-    shown["keys"] = [key for key, _ in known.key_counts()][:40]
+    shown["keys"] = [key for key, _ in house.known.key_counts()][:40]
     rows = shown["rows"]
     if not rows and not view.q and after is None:
         now = datetime.now(UTC).replace(microsecond=0)

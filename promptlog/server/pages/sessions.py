@@ -11,7 +11,6 @@ from promptlog.expressions.nodes import Or
 from promptlog.models.sessions import SESSION_KEYS, SessionColumn
 from promptlog.server.house import house_of
 from promptlog.server.pages import filters
-from promptlog.server.pages.known import known_of
 from promptlog.server.pages.rendering import answer
 from promptlog.server.pages.view import View
 
@@ -52,7 +51,7 @@ async def show(request: Request) -> Response:
         return {
             "view": view, "key": key,
             "error": filters.misread(view),
-            "keys": [name for name, _ in known_of(house).key_counts()],
+            "keys": [name for name, _ in house.known.key_counts()],
             "chips": filters.chips(view, PATH, **more),
             "spans": filters.spans(view, PATH, **more),
             "rows_address": view.address(f"{PATH}/rows", by_column=f"-{column}" if down else column, **more),
@@ -77,7 +76,7 @@ async def show_rows(request: Request) -> Response:
             limit=_MOST,
         )
         rows = found.dicts()
-        known = {name for name, _ in known_of(house).key_counts()}
+        known = {name for name, _ in house.known.key_counts()}
         for row in rows:
             one = _term(key, row["session"], known)
             row["address"] = View(q=str(one), sort="start_time").address()

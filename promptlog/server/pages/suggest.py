@@ -11,8 +11,8 @@ from starlette.routing import Route
 from promptlog.expressions.face import meta
 from promptlog.models.columns import COLUMNS
 from promptlog.server.house import house_of
+from promptlog.server.known import COLUMNS_WITH_FEW_VALUES
 from promptlog.server.pages.filters import SPANS, term_of
-from promptlog.server.pages.known import COLUMNS_WITH_FEW_VALUES, known_of
 from promptlog.server.pages.rendering import short
 from promptlog.server.pages.view import MOST_CHARS
 
@@ -57,7 +57,7 @@ def suggestions(house: House, before: str) -> list[dict[str, str]]:
 
 def _names(house: House, begun: str) -> list[tuple[str, str]]:
     """Return names that begin so, then those that have it somewhere: metadata keys first."""
-    keys = [(_key(key), f"{short(count)} requests") for key, count in known_of(house).key_counts()]
+    keys = [(_key(key), f"{short(count)} requests") for key, count in house.known.key_counts()]
     names = [("tag:", "label"), ("since:", "time"), ("until:", "time"), ("score", "number")]
     names += [
         (f"{name}:" if COLUMNS[name].kind != "number" else f"{name}>", COLUMNS[name].kind) for name in COLUMNS
@@ -79,7 +79,7 @@ def _values(house: House, name: str, begun: str) -> list[tuple[str, str]]:
             (f"{name}:{span} ", f"the last {said}") for span, said in SPANS.items() if span.startswith(begun)
         ]
     if name == "tag" or name in COLUMNS_WITH_FEW_VALUES:
-        pairs = [pair for pair in known_of(house).values(name) if pair[0].lower().startswith(begun.lower())]
+        pairs = [pair for pair in house.known.values(name) if pair[0].lower().startswith(begun.lower())]
         return [
             (f"{term_of(name, value, is_metadata=False)} ", f"{short(count)} requests")
             for value, count in pairs
@@ -87,6 +87,6 @@ def _values(house: House, name: str, begun: str) -> list[tuple[str, str]]:
     if name in COLUMNS:
         return []
     key = name.removeprefix("meta.")
-    key = next((known for known, _ in known_of(house).key_counts() if _key(known) == f"{name}:"), key)
+    key = next((known for known, _ in house.known.key_counts() if _key(known) == f"{name}:"), key)
     pairs = house.client.metadata.values(key, prefix=begun, limit=_MOST).fetchall()
     return [(f"{meta(key) == value} ", f"{short(count)} requests") for value, count in pairs]

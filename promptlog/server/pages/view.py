@@ -108,6 +108,10 @@ class View:
         """Return the view of another search."""
         return replace(self, q=q)
 
+    def showing(self, *columns: str) -> View:
+        """Return the view with other columns; without any, the usual ones."""
+        return replace(self, columns=columns)
+
     # -- terms -------------------------------------------------------------------------------------------------
 
     @cached_property
