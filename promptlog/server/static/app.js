@@ -201,15 +201,17 @@
         const answer = await fetch(run.dataset.run, { method: "POST", body, headers: { "X-CSRF-Token": csrf }, signal: leaving.signal });
         if (!answer.ok) throw new Error(await answer.text());
         const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-        let left = "", text = "";
+        let left = "", text = "", ended = false;
         for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
           const lines = (left + piece.value).split("\n");
           left = lines.pop();
           for (const line of lines.map((one) => JSON.parse(one))) {
-            if ("html" in line) tried.innerHTML = line.html; // ours: what was said is escaped in it
+            ended = "html" in line;
+            if (ended) tried.innerHTML = line.html; // ours: what was said is escaped in it
             else said.textContent = text += line.text;
           }
         }
+        if (!ended) throw new Error("The answer broke off.");
       } catch (error) {
         say(error.name === "AbortError" ? "Stopped; what had come is logged." : error.message);
       }
@@ -226,6 +228,7 @@
     const ask = 1000; // from so many on a change is asked about first
     const whole = one('[name="all"]', bulk), matching = one("#pick-matching"), sure = one("#sure");
     let last = null, total = 0, counting = false, agreed = false, kept = new Set();
+    whole.value = ""; // a browser that restores forms restores the boxes, not what was meant
     const boxes = () => all('#rows input[name="id"]');
     const many = (number) => number.toLocaleString("en");
     const count = () => {
