@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from promptlog import PromptLog, col, meta, score, tag
+from tests.samples import START, request
 from tests.server.browser import answers_of, chromium, expect, looking, serious
 from tests.server.support import Served, serving, wait_until
 from tests.wire import Wire
@@ -151,6 +152,20 @@ def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> N
         page.get_by_role("button", name="Add").click()
         page.locator("#tracked .tag", has_text="seen").wait_for()
         page.locator(".near", has_text="this request").first.wait_for()
+        where = client.search("plan:free")
+        client.track.metadata(where.ids()[0], {"note": "one\r\ntwo", " odd\nkey ": "x"})
+        while not page.get_by_role("button", name="Edit note").count():  # what others log may lag
+            page.reload()
+        page.get_by_role("button", name="Edit note").click()
+        page.get_by_role("button", name="Replace").click()  # nothing was edited, and nothing is changed
+        page.locator("dialog[open]").wait_for(state="detached")
+        page.get_by_role("button", name="Edit odd key").click()
+        page.get_by_label("Value", exact=True).fill("one\ntwo")
+        page.get_by_role("button", name="Replace").click()
+        page.locator("#tracked dd", has_text="one\ntwo").nth(1).wait_for()
+        (told,) = where
+        assert (told.metadata["note"], told.metadata[" odd\nkey "]) == ("one\r\ntwo", "one\ntwo")
+        assert "odd\nkey" not in told.metadata
         found = client.search("user_id:user_1 status:error plan:free tag:seen score:100").count()
         assert found == 1
 
@@ -193,11 +208,19 @@ def test_new_requests_appear(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Live").click()
         fill(client, 2)
         expect(page.locator("#rows tr[id]"), 5)
+        page.evaluate("document.querySelector('#live').dataset.most = 4")
+        page.locator('#rows input[name="id"]').last.check()
+        client.log_request(**request())
+        expect(page.locator("#rows tr[id]"), 6)  # one of them is selected
+        page.locator('#rows input[name="id"]').last.uncheck()
+        with page.expect_request("**/requests/rows*"):  # those below go, and come again when looked for
+            client.log_request(**request(request_start_time=START + 1, request_end_time=START + 2))
+        expect(page.locator("#rows tr[id]"), 7)
         page.goto("/?sort=-output_tokens&q=status:success")
         page.get_by_role("button", name="Live").click()
         fill(client, 3)
         page.get_by_role("link", name="2 new requests: show").click()
-        expect(page.locator("#rows tr[id]"), 5)
+        expect(page.locator("#rows tr[id]"), 7)
 
 
 def test_many_are_changed_at_once(browser: Browser, tmp_path: Path) -> None:

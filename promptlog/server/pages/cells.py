@@ -125,7 +125,9 @@ def newer(
     """Return how many requests were logged after a moment, and the latest of them, those that started last first."""
     asked = client.search(view.q).filter(col.logged_at > logged_us / 1e6).sort("logged_at", descending=True)
     found = read(asked.limit(most), columns)
-    count = len(found) if len(found) < most else asked.count()
+    count = len(found)
+    if count == most:  # what came between the two questions is told the next time
+        count = asked.filter(col.logged_at <= found[0].logged_us / 1e6).count()
     return count, sorted(found, key=lambda row: (row.start_time, row.request_id), reverse=True)
 
 

@@ -133,12 +133,9 @@ def _change(client: PromptLog, was: Logged, given: dict[str, str]) -> dict[str, 
         InvalidInputError: the form asks for something else, or a value is wrong.
         HTTPException: 507, where the disk refused it.
     """
-    what, key, value, of = (
-        given.get("do", ""),
-        given.get("key", "").strip(),
-        given.get("value", ""),
-        was.request_id,
-    )
+    what, key, value, of = given.get("do", ""), given.get("key", ""), given.get("value", ""), was.request_id
+    if key not in was.metadata and key not in was.judgements:  # it was typed
+        key = key.strip()
     match what:
         case "metadata":
             written(client.track.metadata(of, {_there(key, "a metadata key"): value}))
