@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from starlette.exceptions import HTTPException
 
 from promptlog.server.freshness import Freshness
+from promptlog.server.known import Known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ class House:
     Attributes:
         client: the store.
         freshness: merges while somebody asks.
+        known: the keys and values that are suggested.
         token: what a browser or program must show; None where the machine's own users alone can reach us.
         api_key: what PromptLayer's doors want to see; None takes any.
         read_only: whether nothing may be written.
@@ -56,10 +58,12 @@ class House:
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="promptlog-read")
     )
     freshness: Freshness = field(init=False)
+    known: Known = field(init=False)
     _waiting: int = 0
     _prompts: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.known = Known(self.client)
         merge = partial(self.client.merge, progress=False)
         self.freshness = Freshness(lambda: asyncio.get_running_loop().run_in_executor(self._threads, merge))
 
@@ -114,6 +118,17 @@ def house_of(request: Request) -> House:
     """Return the server's state."""
     house: House = request.app.state.house
     return house
+
+
+def written(done: T) -> T:
+    """Return what a logging or tracking call returned.
+
+    Raises:
+        HTTPException: 507, where the disk refused it.
+    """
+    if not done:
+        raise HTTPException(507, "not logged: the store's folder takes no more; the server's log says why")
+    return done
 
 
 def same(given: str, secret: str) -> bool:

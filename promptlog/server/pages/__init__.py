@@ -17,6 +17,7 @@ from promptlog.errors import (
     PromptNotFoundError,
     RequestNotFoundError,
     StoreBusyError,
+    StoreUnwritableError,
     TraceNotFoundError,
 )
 from promptlog.server.pages import analytics, bulk, export, keys, prompts, requests, sessions, suggest
@@ -66,7 +67,7 @@ async def _failed(request: Request, error: Exception) -> Response:
     else:
         statuses: tuple[tuple[type[Exception], int], ...] = (
             (RequestNotFoundError, 404), (PromptNotFoundError, 404), (TraceNotFoundError, 404), (StoreBusyError, 503),
-            (MissingExtraError, 501), (InvalidInputError, 400),
+            (MissingExtraError, 501), (StoreUnwritableError, 507), (InvalidInputError, 400),
         )  # fmt: skip
         status = next((number for kind, number in statuses if isinstance(error, kind)), 500)
         said = str(error)

@@ -15,7 +15,6 @@ from promptlog.models.checks import check_metadata, check_score, check_score_nam
 from promptlog.models.encode import encode
 from promptlog.server.house import house_of
 from promptlog.server.pages import cells
-from promptlog.server.pages.known import known_of
 from promptlog.server.pages.rendering import page
 from promptlog.server.pages.request import score_of
 from promptlog.server.pages.view import View
@@ -51,21 +50,22 @@ async def change_many(request: Request) -> Response:
     ids = [parse_request_id(str(given)) for given in form.getlist("id")]
     given = {name: value for name, value in form.items() if isinstance(value, str)}
 
-    def work() -> dict[str, Any]:
+    def work() -> Response:
         parts, done = _change(given)
         if not ids:
             raise InvalidInputError("no request is selected; nothing was changed")
         those: Iterable[str] = matching(house.client, view) if given.get("all") else ids
         changed = track_all(house.client, those, parts)
         said = done(f"{changed:,} request{'' if changed == 1 else 's'}")
-        columns = cells.shown_columns(view, known_of(house).key_counts())
+        columns = cells.shown_columns(view, house.known.key_counts())
+        if "hx-request" not in request.headers:
+            return RedirectResponse(view.address(), 303)
         asked = house.client.requests.filter(col.request_id.is_in(ids[:_SHOWN])).limit(_SHOWN)
-        return {"said": said, "rows": cells.read(asked, columns), "columns": columns}
+        return page(
+            request, "parts/changed.html", said=said, rows=cells.read(asked, columns), columns=columns
+        )
 
-    shown = await house.ask(work)
-    if "hx-request" not in request.headers:
-        return RedirectResponse(view.address(), 303)
-    return page(request, "parts/changed.html", **shown)
+    return await house.ask(work)
 
 
 def matching(client: PromptLog, view: View) -> Iterator[str]:

@@ -61,10 +61,11 @@ def shown_columns(view: View, keys: list[tuple[str, int]]) -> list[Shown]:
     if not names:
         user = ("meta.user_id",) if any(key == "user_id" for key, _ in keys) else ()
         names = (*DEFAULT_COLUMNS[:3], *user, *DEFAULT_COLUMNS[3:])
-    return [_shown(name) for name in names]
+    return [*map(shown, names)]
 
 
-def _shown(name: str) -> Shown:
+def shown(name: str) -> Shown:
+    """Return the column that a name stands for; what is none is a metadata key."""
     if name in COLUMNS:
         kind = name if name in _SPECIAL else "number" if COLUMNS[name].kind == "number" else "text"
         return Shown(name, _LABELS.get(name, name.replace("_", " ")), kind, _ABOUT.get(name, ""), sorts=True)
@@ -124,7 +125,9 @@ def newer(
     """Return how many requests were logged after a moment, and the latest of them, those that started last first."""
     asked = client.search(view.q).filter(col.logged_at > logged_us / 1e6).sort("logged_at", descending=True)
     found = read(asked.limit(most), columns)
-    count = len(found) if len(found) < most else asked.count()
+    count = len(found)
+    if count == most:  # what came between the two questions is told the next time
+        count = asked.filter(col.logged_at <= found[0].logged_us / 1e6).count()
     return count, sorted(found, key=lambda row: (row.start_time, row.request_id), reverse=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
@@ -16,7 +16,7 @@ from promptlog.expressions.face import col
 from promptlog.models.content import text_of
 from promptlog.server.house import house_of
 from promptlog.server.pages import content
-from promptlog.server.pages.rendering import page, part
+from promptlog.server.pages.rendering import answer, part
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ _FAR = 1_000_000
 
 
 def routes() -> list[BaseRoute]:
-    """Return the routes of prompts. A name may hold slashes, so that what is done with it stands before it."""
+    """Return the routes of prompts. A name may hold anything, dots and slashes too, and so is no part of a path."""
     return [
         Route(PATH, show),
-        Route("/render/{name:path}", show_rendered),
-        Route("/run/{name:path}", show_run, methods=["POST"]),
-        Route(f"{PATH}/{{name:path}}", show_one),
+        Route(f"{PATH}/one", show_one),
+        Route(f"{PATH}/render", show_rendered),
+        Route(f"{PATH}/run", show_run, methods=["POST"]),
     ]
 
 
@@ -48,19 +48,19 @@ async def show(request: Request) -> Response:
     """The list."""
     house = house_of(request)
 
-    def ask() -> list[dict[str, Any]]:
-        found = house.client.templates.all(per_page=_MOST)
-        return [
+    def ask() -> dict[str, Any]:
+        found = [
             {**prompt, "address": _address(prompt["prompt_name"]), "model": _model(prompt)}
-            for prompt in found
+            for prompt in house.client.templates.all(per_page=_MOST)
         ]
+        return {"prompts": found, "most": _MOST}
 
-    return page(request, "prompts.html", prompts=await house.ask(ask), most=_MOST)
+    return await answer(request, "prompts.html", ask)
 
 
 async def show_one(request: Request) -> Response:
     """One prompt: a version, and what changed in it."""
-    house, name = house_of(request), request.path_params["name"]
+    house, name = house_of(request), request.query_params.get("name", "")
     wanted, against = (_version(request.query_params.get(one, "")) for one in ("version", "against"))
 
     def ask() -> dict[str, Any]:
@@ -76,30 +76,24 @@ async def show_one(request: Request) -> Response:
                 q=str((col.prompt_name == name) & (col.prompt_version == one["version"]))
             ).address()
         return {
-            "versions": versions,
-            "shown": shown,
-            "other": other,
+            "name": name, "versions": versions, "shown": shown, "other": other,
             "diff": _diff(other, shown) if other else [],
-        }
+            "said": content.conversation(shown["prompt_template"]),
+            "runs_on": content.tree(shown["metadata"]),
+            "variables": shown["prompt_template"].get("input_variables") or [],
+            "model": _model(shown),
+            "address": f"{PATH}/one",
+            "render": _address(name, "render"),
+            "run": _address(name, "run"),
+            "those": View(q=str(col.prompt_name == name)).address(),
+        }  # fmt: skip
 
-    found = await house.ask(ask)
-    shown = found["shown"]
-    return page(
-        request, "prompt.html", **found, name=name,
-        said=content.conversation(shown["prompt_template"]),
-        most_chars=content.MOST_CHARS,
-        variables=shown["prompt_template"].get("input_variables") or [],
-        model=_model(shown),
-        address=_address(name),
-        render=f"/render/{quote(name)}",
-        run=f"/run/{quote(name)}",
-        those=View(q=str(col.prompt_name == name)).address(),
-    )  # fmt: skip
+    return await answer(request, "prompt.html", ask)
 
 
 async def show_rendered(request: Request) -> Response:
     """The template with its variables in their places; or why that cannot be."""
-    house, name = house_of(request), request.path_params["name"]
+    house, name = house_of(request), request.query_params.get("name", "")
     given = dict(request.query_params)
 
     def ask() -> dict[str, Any]:
@@ -111,12 +105,12 @@ async def show_rendered(request: Request) -> Response:
             return _failed(error)
         return _tried(found["prompt_template"])
 
-    return page(request, "parts/tried.html", **await house.ask(ask))
+    return await answer(request, "parts/tried.html", ask)
 
 
 async def show_run(request: Request) -> Response:
     """What the model answers, which is logged as any run is: lines of JSON, of pieces of text and at last of the whole."""
-    house, name = house_of(request), request.path_params["name"]
+    house, name = house_of(request), request.query_params.get("name", "")
     form = await request.form()
     pieces = _run(house, name, {key: value for key, value in form.items() if isinstance(value, str)})
 
@@ -124,18 +118,15 @@ async def show_run(request: Request) -> Response:
         # In other threads than questions: who waits for a model keeps nobody from asking the store.
         try:
             while (piece := await run_in_threadpool(next, pieces, None)) is not None:
-                told = (
-                    {"text": piece} if isinstance(piece, str) else {"html": part("parts/tried.html", **piece)}
-                )
-                yield json.dumps(told).encode() + b"\n"
+                yield json.dumps(piece).encode() + b"\n"
         finally:
             pieces.close()  # who leaves ends the call; it is logged as left
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
-def _run(house: House, name: str, given: Mapping[str, str]) -> Generator[str | dict[str, Any]]:
-    """Yield what the model says piece by piece, then what a try shows; what a provider raises is said, whatever it is."""
+def _run(house: House, name: str, given: Mapping[str, str]) -> Generator[dict[str, str]]:
+    """Yield `text`s that the model says, then what a try shows as `html`; what a provider raises is said, whatever it is."""
     found: dict[str, Any] = {}
     try:
         for found in house.client.run(
@@ -147,25 +138,25 @@ def _run(house: House, name: str, given: Mapping[str, str]) -> Generator[str | d
             if found["request_id"] is None and (
                 text := text_of(found["prompt_blueprint"]["prompt_template"])
             ):
-                yield text
+                yield {"text": text}
         answer = found["prompt_blueprint"]["prompt_template"]
         if isinstance(answer.get("messages"), list):
             answer = {**answer, "messages": answer["messages"][-1:]}
         shown = _tried(answer, found["request_id"])
     except Exception as error:
         shown = _failed(error)
-    yield shown
+    yield {"html": part("parts/tried.html", **shown)}
 
 
 def _tried(template: dict[str, Any], request_id: str | None = None) -> dict[str, Any]:
     """Return what a try shows."""
     said = content.conversation(template)
-    return {"said": said, "request_id": request_id, "error": "", "most_chars": content.MOST_CHARS}
+    return {"said": said, "request_id": request_id, "error": ""}
 
 
 def _failed(error: Exception) -> dict[str, Any]:
     said = str(error) if isinstance(error, PromptLogError) else f"{type(error).__name__}: {error}"
-    return {"error": said, "said": [], "request_id": None, "most_chars": 0}
+    return {"error": said, "said": [], "request_id": None}
 
 
 def _reference(given: Mapping[str, str]) -> dict[str, int]:
@@ -192,9 +183,8 @@ def _version(text: str) -> int | None:
     return int(text) if text.isdecimal() and 0 < int(text[:9]) < _FAR else None
 
 
-def _address(name: str, **more: str) -> str:
-    parameters = f"?{urlencode(more)}" if more else ""
-    return f"{PATH}/{quote(name)}{parameters}"
+def _address(name: str, what: str = "one", **more: str) -> str:
+    return f"{PATH}/{what}?{urlencode({'name': name, **more})}"
 
 
 def _model(prompt: dict[str, Any]) -> str:

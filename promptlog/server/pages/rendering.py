@@ -6,7 +6,7 @@ import hashlib
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
@@ -16,8 +16,11 @@ from promptlog.server.house import house_of
 from promptlog.server.pages import content
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
+P = ParamSpec("P")
 _THOUSAND = 1000
 
 
@@ -35,7 +38,7 @@ def environment() -> Environment:
         number=number, usd=words.usd, latency=words.latency, percent=words.percent, visible=words.visible,
         line=line, compact=content.compact, time=time_text, when=when, iso=iso, duration=words.duration, short=short,
     )  # fmt: skip
-    made.globals["static"] = static
+    made.globals.update(static=static, most_chars=content.MOST_CHARS, most_unfolded=content.MOST_UNFOLDED)
     return made
 
 
@@ -46,8 +49,30 @@ def static(name: str) -> str:
     return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
+async def answer(
+    request: Request,
+    template: str,
+    question: Callable[P, dict[str, Any]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> HTMLResponse:
+    """Answer with a template that shows what a question returns.
+
+    Both the question and the writing of the page are done in a thread: a large page keeps nobody else waiting.
+
+    Raises:
+        HTTPException: 503, where too many wait already.
+    """
+
+    def work() -> HTMLResponse:
+        return page(request, template, **question(*args, **kwargs))
+
+    return await house_of(request).ask(work)
+
+
 def page(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
-    """Answer with a template."""
+    """Return an answer of a template; what may be large is better written by `answer`."""
     house = house_of(request)
     text = environment().get_template(template).render(
         csrf_token=house.csrf_token,

@@ -11,8 +11,7 @@ from promptlog.errors import SearchSyntaxError
 from promptlog.expressions.face import col
 from promptlog.server.house import house_of
 from promptlog.server.pages import cells, filters, python
-from promptlog.server.pages.known import known_of
-from promptlog.server.pages.rendering import page
+from promptlog.server.pages.rendering import answer, page
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -40,17 +39,16 @@ def routes() -> list[BaseRoute]:
 async def show(request: Request) -> Response:
     """The page."""
     view = View.of(request.query_params)
-    shown = await house_of(request).ask(_load, house_of(request), view, request.query_params.get("after"))
-    return page(request, "requests.html", **shown, origin=f"{request.url.scheme}://{request.url.netloc}")
+    house, after = house_of(request), request.query_params.get("after")
+    origin = f"{request.url.scheme}://{request.url.netloc}"
+    return await answer(request, "requests.html", lambda: {**_load(house, view, after), "origin": origin})
 
 
 async def more_rows(request: Request) -> Response:
     """The rows after one."""
     view = View.of(request.query_params)
-    shown = await house_of(request).ask(
-        _load_rows, house_of(request), view, request.query_params.get("after")
-    )
-    return page(request, "parts/rows.html", **shown)
+    after = request.query_params.get("after")
+    return await answer(request, "parts/rows.html", _load_rows, house_of(request), view, after)
 
 
 async def new_rows(request: Request) -> Response:
@@ -63,18 +61,16 @@ async def new_rows(request: Request) -> Response:
     most = 1 if "count" in request.query_params else _MOST_NEW
     house = house_of(request)
 
-    def ask() -> dict[str, Any]:
-        columns = cells.shown_columns(view, known_of(house).key_counts())
+    def work() -> Response:
+        columns = cells.shown_columns(view, house.known.key_counts())
         us = min(int(given), _MOST_US) if given.isdecimal() else 0
         count, rows = cells.newer(house.client, view, columns, us, most)
         last = max([us, *(row.logged_us for row in rows)])
-        return {"view": view, "columns": columns, "rows": rows, "next": None, "last": last, "count": count}
+        found = page(request, "parts/rows.html", columns=columns, rows=rows, next=None)
+        found.headers.update({"Logged-Us": str(last), "New-Count": str(count)})
+        return found
 
-    shown = await house.ask(ask)
-    answer = page(request, "parts/rows.html", **shown)
-    answer.headers["Logged-Us"] = str(shown["last"])
-    answer.headers["New-Count"] = str(shown["count"])
-    return answer
+    return await house.ask(work)
 
 
 async def show_facets(request: Request) -> Response:
@@ -89,7 +85,7 @@ async def show_facets(request: Request) -> Response:
             total = house.client.search(view.q).count()
         return _faceted(found, view, total)
 
-    return page(request, "parts/facets.html", **await house.ask(ask))
+    return await answer(request, "parts/facets.html", ask)
 
 
 def _faceted(found: Facets, view: View, total: int | None) -> dict[str, Any]:
@@ -102,7 +98,7 @@ def _faceted(found: Facets, view: View, total: int | None) -> dict[str, Any]:
 
 
 def _load_rows(house: House, view: View, after: str | None) -> dict[str, Any]:
-    columns = cells.shown_columns(view, known_of(house).key_counts())
+    columns = cells.shown_columns(view, house.known.key_counts())
     rows = cells.rows(house.client, view, columns, after)
     following = view.address("/requests/rows", after=rows[-1].request_id) if len(rows) == cells.PAGE else None
     later = view.address("/", after=rows[-1].request_id) if following else None
@@ -123,8 +119,7 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
         shown |= _load_rows(house, view, after)
     except SearchSyntaxError as error:
         return {**shown, "error": error}
-    known = known_of(house)
-    shown["keys"] = [key for key, _ in known.key_counts()][:40]
+    shown["keys"] = [key for key, _ in house.known.key_counts()][:40]
     rows = shown["rows"]
     if not rows and not view.q and after is None:
         now = datetime.now(UTC).replace(microsecond=0)

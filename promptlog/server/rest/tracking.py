@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from promptlog.server.house import written
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known, naming, request_id_of, required
-from promptlog.server.rest.logging import written
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute

@@ -71,12 +71,21 @@
       editing = edit.dataset.edit;
       one("#edit-key").textContent = edit.dataset.edit;
       for (const field of all('[name="key"]', dialog)) field.value = edit.dataset.edit;
-      one("textarea", dialog).value = edit.dataset.value;
+      const field = one("textarea", dialog);
+      field.value = edit.dataset.value;
+      field.defaultValue = field.value; // as a browser has it, who writes no carriage return
       dialog.showModal();
-      one("textarea", dialog).select();
+      field.select();
     }
     if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
   });
+  document.addEventListener("submit", (event) => { // what was not edited is not sent
+    const field = one("#edit textarea");
+    if (!field || field.form !== event.target || field.value !== field.defaultValue) return;
+    event.preventDefault();
+    event.stopPropagation();
+    field.closest("dialog").close();
+  }, true);
   document.addEventListener("input", (event) => {
     const find = event.target.dataset.find, text = event.target.value.trim().toLowerCase();
     if (find) for (const found of all(find)) found.hidden = Boolean(text) && !found.textContent.toLowerCase().includes(text);
@@ -113,7 +122,7 @@
   const field = one("#q");
   if (field) {
     const list = one("#suggestions");
-    let found = [], at = -1, asked = 0, waiting = 0;
+    let found = [], caret = 0, at = -1, asked = 0, waiting = 0;
     const close = () => { list.hidden = true; at = -1; field.setAttribute("aria-expanded", "false"); field.removeAttribute("aria-activedescendant"); };
     const mark = (next) => {
       at = next;
@@ -123,8 +132,9 @@
       else field.removeAttribute("aria-activedescendant");
     };
     const take = (number) => {
-      const { from, to, text } = found[number];
-      field.value = field.value.slice(0, from) + text + field.value.slice(to);
+      const { typed, text } = found[number];
+      const from = caret - typed.length;
+      field.value = field.value.slice(0, from) + text + field.value.slice(caret);
       const end = from + text.length;
       field.setSelectionRange(end, end);
       close();
@@ -151,11 +161,13 @@
       clearTimeout(waiting);
       waiting = setTimeout(async () => {
         const mine = ++asked;
-        const query = new URLSearchParams({ q: field.value, at: field.selectionStart });
+        const place = field.selectionStart;
+        const query = new URLSearchParams({ q: field.value.slice(0, place) });
         try {
           const answer = await fetch(`/suggest?${query}`);
           if (mine !== asked || document.activeElement !== field || !answer.ok) return;
           found = await answer.json();
+          caret = place;
           show();
         } catch { close(); }
       }, 120);
@@ -325,9 +337,28 @@
   // -- live tail ----------------------------------------------------------------------------------------------------
   const live = one("#live"), rows = one("#rows"), newer = one("#newer");
   if (live) {
-    const most = 500; // rows that stay while it runs
     const adds = rows && !("count" in live.dataset); // in another order, or on a later page, new ones have no place on top
     let timer = 0, unseen = 0;
+    const shorten = () => {
+      const list = all("tr[id]", rows), most = Number(live.dataset.most), kept = list.slice(0, most);
+      if (list.length <= most) return;
+      const last = kept.findLast((row) => !row.classList.contains("fresh")); // new ones stand as they came: no place to go on from
+      list.slice(most).forEach((row) => row.remove());
+      one("tr.next", rows)?.remove();
+      const next = document.createElement("tr"), address = new URL(live.dataset.rows, location.href);
+      if (last) address.searchParams.set("after", last.id.slice(2));
+      next.className = "next";
+      next.setAttribute("hx-get", address.pathname + address.search);
+      next.setAttribute("hx-trigger", "intersect once, back once");
+      next.setAttribute("hx-swap", "outerHTML");
+      next.insertCell().textContent = "Older requests";
+      rows.append(next);
+      htmx.process(next);
+    };
+    document.addEventListener("htmx:afterSwap", () => { // what goes on below may have come on top before
+      const seen = new Set();
+      for (const row of rows ? all("tr[id]", rows) : []) if (seen.has(row.id)) row.remove(); else seen.add(row.id);
+    });
     const tick = async () => {
       if (!document.hidden) {
         try {
@@ -345,7 +376,7 @@
               const fresh = found.filter((row) => !document.getElementById(row.id));
               fresh.forEach((row) => row.classList.add("fresh"));
               rows.prepend(...fresh);
-              if (rows.children.length > most) all("tr", rows).slice(most).forEach((row) => row.remove()); // and what goes on behind them
+              if (scrollY < innerHeight && !one(":checked", rows)) shorten(); // nobody reads below, and nothing is selected
               unseen -= found.length;
             }
             newer.hidden = !unseen;
