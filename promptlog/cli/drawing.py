@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlog.cli.screen import console
 from promptlog.cli.text import cell, json_line, latency, one_line, tokens, usd, visible
-from promptlog.models.conversation import said_by
+from promptlog.models.conversation import said_by, tools_in
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,6 +92,9 @@ def draw_conversation(on: Console, title: str, content: dict[str, Any] | None) -
         return
     on.print()
     on.print(Text(title, style="bold underline"))
+    for name, about, told in tools_in(content):
+        draw_line(on, "tool", ": ".join(filter(None, [name, about])))
+        _indented(on, json_line(told))
     for role, name, parts in said_by(content):
         shown, called = one_line(role), f" ({one_line(name)})" if name else ""
         on.print(Text(f"{shown}{called}", style=_ROLE_STYLES.get(shown, "bold yellow")), soft_wrap=True)

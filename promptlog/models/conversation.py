@@ -16,6 +16,25 @@ def said_by(content: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
     ]
 
 
+def tools_in(content: dict[str, Any] | None) -> list[tuple[str, str, Any]]:
+    """Return the tools that a model was offered: the name, the description and all else that is said of each."""
+    if not content:
+        return []
+    lists = (content.get(name) for name in ("tools", "functions"))
+    return [_tool(tool) for given in lists if isinstance(given, list) for tool in given]
+
+
+def _tool(tool: Any) -> tuple[str, str, Any]:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    told = function if isinstance(function, dict) else tool
+    if not isinstance(told, dict):
+        return "", "", told
+    name, about = told.get("name") or told.get("type"), told.get("description")
+    schemas = (told.get(one) for one in ("parameters", "input_schema", "inputSchema"))
+    rest = {key: value for key, value in told.items() if key not in ("name", "description")}
+    return str(name or ""), str(about or ""), next((one for one in schemas if one), rest)
+
+
 def _parts(message: dict[str, Any]) -> list[str]:
     """Return the blocks of a message as text, its calls of tools after them."""
     content = message.get("content")

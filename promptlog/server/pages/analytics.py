@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import RedirectResponse, Response
@@ -18,6 +19,8 @@ from promptlog.server.pages.rendering import answer
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
@@ -97,12 +100,22 @@ def load(house: House, view: View, by: By | None) -> dict[str, Any]:
         legend.append(("other", ""))
     more = {"by": str(by)} if by else {}
     return {
-        "totals": totals, "view": view, "by": by, "width": width, "course": rows, "groups": groups, "legend": legend,
+        "totals": totals, "view": view, "by": by, "width": width, "course": [*_folded(rows)], "groups": groups, "legend": legend,
         "charts": Course(str(house.client.path), view, by, width, totals, rows, parts).charts(),
         "times": [int(row["time"].timestamp()) for row in rows],
         "narrow": view.address(f"{PATH}/narrow", **more),
         "most": max((row["requests"] for row, _ in groups), default=1),
     }  # fmt: skip
+
+
+def _folded(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the rows, the latest first; of several in a row without a request one, which says how many in `empty`."""
+    for is_empty, run in groupby(reversed(rows), key=lambda row: not row["requests"]):
+        some = [*run]
+        if is_empty and len(some) > 1:
+            yield {"time": some[-1]["time"], "until": some[0]["time"], "empty": len(some)}
+        else:
+            yield from some
 
 
 def _narrowed(view: View, by: By, group: str) -> str:

@@ -61,9 +61,11 @@ async def change_many(request: Request) -> Response:
         if "hx-request" not in request.headers:
             return RedirectResponse(view.address(), 303)
         asked = house.client.requests.filter(col.request_id.is_in(ids[:_SHOWN])).limit(_SHOWN)
-        return page(
+        answer = page(
             request, "parts/changed.html", said=said, rows=cells.read(asked, columns), columns=columns
         )
+        answer.headers["HX-Trigger"] = "changed"  # the facets are counted anew
+        return answer
 
     return await house.ask(work)
 

@@ -87,6 +87,7 @@ class Chart:
         bars: whether the series are parts of bars that add up; else they are lines.
         series: names and values, one for each of the times.
         python: what asks the same.
+        colour: of the only series, where it has one of its own.
     """
 
     title: str
@@ -95,6 +96,7 @@ class Chart:
     bars: bool
     series: list[tuple[str, list[float | None]]]
     python: str
+    colour: str = ""
 
     def data(self, times: list[int]) -> dict[str, Any]:
         """Return what the script draws."""
@@ -102,6 +104,8 @@ class Chart:
             "times": times,
             "bars": self.bars,
             "format": self.format,
+            "whole": self.format == "number",
+            "colours": [self.colour or f"--c{number % 8}" for number, _ in enumerate(self.series)],
             "names": [name for name, _ in self.series],
             "values": [values for _, values in self.series],
         }
@@ -149,7 +153,8 @@ class Course:
             if not is_all and sum(left) > 1e-9 * max(sum(whole), 1):
                 series.append(("other", [*left]))
         total = sum(_number(self.totals[name]) or 0 for name in names)
-        return Chart(title, total, form, True, series, self._python(*names))
+        colour = "--red" if names == ("errors",) and not self.parts else ""
+        return Chart(title, total, form, True, series, self._python(*names), colour)
 
     def _lines(self, title: str, form: str, *names: str) -> Chart:
         """Return a chart of measures beside each other; of groups, the last of them alone."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from promptlog.models.conversation import tools_in
+
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 _MOST_PICTURE_CHARS = 2_000_000
 _REFERENCE_CHARS = 300
@@ -39,6 +41,15 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that the model was offered: `given` is what it takes, as JSON."""
+
+    name: str
+    about: str
+    given: Block
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """A message."""
 
@@ -64,6 +75,16 @@ def conversation(content: dict[str, Any] | None) -> list[Said]:
             if block.kind in ("json", "call"):
                 said.blocks[at] = shown = _bounded(block, left)
                 left -= 0 if shown.raw else _size(block.value, left)
+    return found
+
+
+def tools(content: dict[str, Any] | None) -> list[Tool]:
+    """Return the tools that a model was offered; all their JSON together is as large as a page shows."""
+    found, left = [], _MOST_VALUES
+    for name, about, told in tools_in(content):
+        given = _bounded(Block("json", value=told), left)
+        left -= 0 if given.raw else _size(told, left)
+        found.append(Tool(name, about, given))
     return found
 
 

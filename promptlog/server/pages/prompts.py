@@ -79,6 +79,7 @@ async def show_one(request: Request) -> Response:
             "name": name, "versions": versions, "shown": shown, "other": other,
             "diff": _diff(other, shown) if other else [],
             "said": content.conversation(shown["prompt_template"]),
+            "tools": content.tools(shown["prompt_template"]),
             "runs_on": content.tree(shown["metadata"]),
             "variables": shown["prompt_template"].get("input_variables") or [],
             "model": _model(shown),

@@ -34,7 +34,7 @@ def searching(path: str, view: View) -> str:
     if view.sort != DEFAULT_SORT:
         sort = f".sort({by}, descending=True)" if view.descending else f".sort({by})"
     names = [] if isinstance(view.order, str) else [by.partition("(")[0]]
-    return f"{opening(path, *names)}found = client.search({view.q!r}){sort}\nfound.df()\n"
+    return f"{opening(path, *names)}found = client.search({view.q!r}){sort}\nrows = found.dicts()  # with pandas installed: found.df()\n"
 
 
 def finding(path: str, request: Request) -> str:

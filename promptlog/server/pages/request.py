@@ -59,6 +59,7 @@ async def show(request: Request) -> Response:
             request, "request.html",
             **_tracked(found, {}),
             said_in=content.conversation(found.input),
+            tools=content.tools(found.input),
             said_out=content.conversation(found.output),
             parameters=content.tree(found.parameters),
             variables=content.tree(found.input_variables),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
@@ -111,7 +112,7 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "view": view, "python": python.searching(str(house.client.path), view), "error": None, "facets": None, "empty": False, "after": after,
         "rows": [], "columns": [], "next": None, "later": None, "last": 0,
-        "chips": filters.chips(view), "spans": filters.spans(view), "keys": [], "choices": cells.CHOICES,
+        "chips": filters.chips(view), "spans": filters.spans(view), "keys": [], "choices": cells.CHOICES, "parquet": find_spec("pyarrow") is not None,
     }  # fmt: skip
     try:
         # Before the rows: what comes in between is among them, and known when it is told of as new.

@@ -27,10 +27,11 @@ from promptlog.otel.mapping import MANAGED
 from promptlog.otel.names import operation_of
 from promptlog.otel.otlp_batch import KINDS, SPAN_DIGITS, STATUS, TRACE_DIGITS, OtlpBatch
 from promptlog.otel.values import plain_attributes
+from promptlog.server.house import written
 from promptlog.server.rest.answers import WrongField, answer
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known, naming, required
-from promptlog.server.rest.logging import FIELDS, REQUIRED, name_prompt, told, written
+from promptlog.server.rest.logging import FIELDS, REQUIRED, name_prompt, told
 from promptlog.server.rest.searching import trace_of
 
 if TYPE_CHECKING:

@@ -15,8 +15,11 @@
     usd: (value) => `$${short(value)}`,
     latency: (value) => (value >= 1000 ? `${+(value / 1000).toPrecision(3)} s` : value ? `${Math.round(value)} ms` : "0"),
   };
+  // A value between two that are not known is no line: it is drawn as a point.
+  const alone = (line) => line.flatMap((value, at) => (value != null && line[at - 1] == null && line[at + 1] == null ? [at] : []));
   const drawn = new Set();
   const day = 86400;
+  const wholes = [...Array(13).keys()].flatMap((power) => [1, 2, 5].map((first) => first * 10 ** power));
   const days = (_, ticks) => ticks.map((tick) => {
     const text = new Date(tick * 1e3).toISOString();
     const apart = ticks.length > 1 ? ticks[1] - ticks[0] : day;
@@ -28,7 +31,7 @@
   function draw(box) {
     const data = JSON.parse(box.dataset.chart);
     const say = formats[data.format];
-    const colours = data.names.map((_, number) => colour(`--c${number % 8}`));
+    const colours = data.names.map((_, number) => colour(data.colours[number]));
     const step = data.times.length > 1 ? data.times[1] - data.times[0] : 60;
     let order = data.names.map((_, number) => number), values = data.values;
     if (data.bars) { // the highest first, what is below it over it
@@ -52,14 +55,14 @@
       },
       axes: [
         { ...axis, size: 26, values: days },
-        { ...axis, size: 52, grid, ticks: { show: false }, values: (_, ticks) => ticks.map(say) },
+        { ...axis, size: 52, grid, ticks: { show: false }, incrs: data.whole ? wholes : undefined, values: (_, ticks) => ticks.map(say) },
       ],
       series: [{}, ...order.map((number) => ({
         stroke: colours[number],
         width: data.bars ? 0 : 1.5,
         fill: data.bars ? colours[number] : undefined,
         paths: data.bars ? uPlot.paths.bars({ size: [0.82, 60] }) : undefined,
-        points: { show: !data.bars && data.times.length < 2 },
+        points: { show: false, size: 5, fill: colours[number], filter: (_, at) => (data.bars ? null : alone(values[at - 1])) },
         spanGaps: false,
       }))],
       hooks: {
