@@ -124,8 +124,8 @@ class AsyncPromptLog:
     """`PromptLog` for programs with an event loop; it takes the same arguments.
 
     `run`, `log_request`, `track`, `untrack`, `group`, `templates`, `log_many`, `backfill`, `merge` and `compact` are
-    awaited. Questions (`requests`, `search`, `sql`, `trace`, `metadata`, `sessions`, `analytics`) are those of `PromptLog`: they are
-    built at once, and their ends (`.df()`, `.count()`, …) block; call them in `asyncio.to_thread`.
+    awaited. Questions (`requests`, `search`, `sql`, `trace`, `traces`, `metadata`, `sessions`, `analytics`) are those of
+    `PromptLog`: they are built at once, and their ends (`.df()`, `.count()`, …) block; call them in `asyncio.to_thread`.
     """
 
     _sync: PromptLog
@@ -214,5 +214,6 @@ class AsyncPromptLog:
     search = _plain(PromptLog.search)
     sql = _plain(PromptLog.sql)
     trace = _plain(PromptLog.trace)
+    traces = _plain(PromptLog.traces)
     sessions = _plain(PromptLog.sessions)
     analytics = _plain(PromptLog.analytics)

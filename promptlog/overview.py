@@ -8,6 +8,7 @@ from promptlog.models.sessions import SESSION_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from promptlog.database.store import Store
     from promptlog.expressions.nodes import Condition
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from promptlog.query.catalogue import Metadata
     from promptlog.query.requests import Requests
     from promptlog.query.sessions import Sessions
+    from promptlog.query.traces import Traces
     from promptlog.settings import StorePaths
 
 
@@ -54,6 +56,27 @@ class Overview:
         from promptlog.query.traces import read_trace
 
         return read_trace(self._store, trace_id)
+
+    def traces(self, *, limit: int | None = 50, before: datetime | None = None) -> Traces:
+        """Return the latest traces, the one that began last first.
+
+        Args:
+            limit: how many at most; None gives all.
+            before: only those that began before it; with a time zone.
+
+        Returns:
+            Rows of `trace_id`; `name`, that of the first span without a parent, else of the first; `start_time` of the
+            first and `end_time` of the last of its spans to end, and `latency_ms` between them; `spans` and `requests`,
+            how many there are; `errors`, how many of either failed, a request and its span counted once; and
+            `input_tokens`, `output_tokens` and `cost_usd` of its requests, the sums of what is known. Of a trace whose
+            spans were not exported, its requests tell.
+
+        Raises:
+            InvalidInputError: an argument is wrong.
+        """
+        from promptlog.query.traces import Traces
+
+        return Traces(self._store, limit=limit, before=before)
 
     def sessions(
         self,

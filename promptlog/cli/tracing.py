@@ -1,4 +1,4 @@
-"""`trace`: the spans of one trace as a tree."""
+"""`trace` and `traces`: the spans of one trace as a tree, and the latest traces."""
 
 from __future__ import annotations
 
@@ -8,13 +8,62 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptlog.cli.options import Json, Store, open_client
+from promptlog.cli.output import Csv, one_format, print_result
 from promptlog.cli.screen import Column, note, print_table
-from promptlog.cli.text import json_line, latency, tokens, usd
+from promptlog.cli.text import json_line, latency, short_time, tokens, usd
 
 if TYPE_CHECKING:
     from promptlog.models.trace import Call
 
 _BAR = 24
+
+
+def traces(
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=0, help="How many at most, newest first.")
+    ] = 20,
+    store: Store = None,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """List the latest traces."""
+    one_format(json=json, csv=csv)
+    found = open_client(store).traces(limit=limit)
+    if json or csv:
+        print_result(found, as_csv=csv)
+        return
+    rows = found.dicts()
+    if not rows:
+        if limit:
+            note("No trace is logged yet: client.traceable makes spans, and so does OpenTelemetry.")
+        return
+    print_table(
+        [
+            Column("id", style="cyan"),
+            Column("name", shrinks=True),
+            Column("start (UTC)"),
+            Column("took", right=True),
+            Column("spans", right=True, goes=1),
+            Column("requests", right=True, goes=2),
+            Column("errors", right=True),
+            Column("tokens", right=True, goes=4),
+            Column("cost", right=True, goes=3),
+        ],
+        [
+            [
+                row["trace_id"],
+                row["name"],
+                short_time(row["start_time"]),
+                latency(row["latency_ms"]),
+                f"{row['spans']:,}",
+                f"{row['requests']:,}",
+                f"{row['errors']:,}",
+                tokens(row["input_tokens"], row["output_tokens"]) if row["requests"] else "",
+                usd(row["cost_usd"]) if row["requests"] else "",
+            ]
+            for row in rows
+        ],
+    )
 
 
 def trace(

@@ -23,6 +23,7 @@ COMMANDS = (
     "search",
     "show",
     "trace",
+    "traces",
     "stats",
     "keys",
     "values",

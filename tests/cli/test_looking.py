@@ -163,6 +163,9 @@ def test_a_trace_is_a_tree(shell: Shell) -> None:
     assert "gpt-4o" in lines[2]
     assert lines[3].startswith("step 3")  # its parent was not exported
     (found,) = shell.rows("trace", TRACE)
+    (listed,) = shell.rows("traces")
+    assert (listed["trace_id"], listed["spans"]) == (TRACE, len(found["spans"]))
+    assert TRACE in shell.ok("traces")
     assert [len(each["requests"]) for each in found["spans"]] == [0, 1, 1]
     assert "no span" in shell.refused("trace", "cd" * 16)
     assert "32 hex digits" in shell.refused("trace", "cd")

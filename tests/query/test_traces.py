@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -230,3 +231,58 @@ def test_a_wrong_id_and_an_unknown_one(client: PromptLog) -> None:
         client.trace("xyz")
     with pytest.raises(TraceNotFoundError, match="no span and no request"):
         client.trace("cd" * 16)
+
+
+def test_the_latest_traces_are_the_first_of_all(client: PromptLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few steps are looked at first, and however the spans of traces lie between each other."""
+    monkeypatch.setattr("promptlog.query.traces._FEWEST_STEPS", 1)
+    monkeypatch.setattr("promptlog.query.traces._STEPS_EACH", 1)
+    monkeypatch.setattr("promptlog.query.traces._MORE", 2)
+    random = Random(7)
+    records = []
+    for number in range(300):
+        record = span(number, None if number % 7 else 1)
+        record["span"] |= {
+            "trace_id": f"{random.randrange(30):032x}",
+            "start_time": _START + random.randrange(60) * 1000,
+        }
+        record["span"]["end_time"] = record["span"]["start_time"] + 5000
+        records.append(record)
+    client._append_lines(map(encode, records))
+    for number in range(20):
+        client.log_request(
+            **request(trace_id=f"{random.randrange(25, 40):032x}", request_start_time=START + number / 500)
+        )
+    whole = client.traces(limit=None).dicts()
+    order = [(-row["start_time"].timestamp(), row["trace_id"]) for row in whole]
+    assert order == sorted(order)
+    assert {row["trace_id"] for row in whole} == {id for (id,) in client.sql("SELECT trace_id FROM spans UNION SELECT trace_id FROM requests").fetchall()}  # fmt: skip
+    for limit in (0, 1, 2, 5, 29, 100):
+        assert client.traces(limit=limit).dicts() == whole[:limit]
+        before = whole[9]["start_time"]
+        later = [row for row in whole if row["start_time"] < before]
+        assert client.traces(limit=limit, before=before).dicts() == later[:limit]
+    for row in whole:
+        trace = client.trace(row["trace_id"])
+        calls = [call for span in trace.spans for call in span.requests] + trace.requests
+        assert (row["spans"], row["requests"]) == (len(trace.spans), len(calls))
+        if trace.spans:
+            assert (
+                row["name"]
+                == next((one for one in trace.spans if one.parent_span_id is None), trace.spans[0]).name
+            )
+
+
+def test_what_is_told_of_a_trace(client: PromptLog) -> None:
+    """Times, sums and errors: a call that failed and its span are one, and one logged by other means is its."""
+    failed = call(2, 1, status="ERROR") | {"status": "ERROR", "cost_usd": 0.5, "input_tokens": 3}
+    put(client, span(1), failed, span(3, 1, managed_span_id="feed" * 4), span(4, 1, status="ERROR"))
+    client.log_request(**request(span_id="feed" * 4, error_type="X", price=0.25))
+    (told,) = client.traces().dicts()
+    (first, *_, last) = client.trace(TRACE).spans
+    assert told == {
+        "trace_id": TRACE, "name": "step 1", "start_time": first.start_time, "end_time": last.end_time, "latency_ms": 8.0,
+        "spans": 4, "requests": 2, "errors": 3, "input_tokens": 3, "output_tokens": 0, "cost_usd": 0.75,
+    }  # fmt: skip
+    with pytest.raises(InvalidInputError, match="time zone"):
+        client.traces(before=first.start_time.replace(tzinfo=None))

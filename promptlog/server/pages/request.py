@@ -236,4 +236,4 @@ async def show_trace(request: Request) -> Response:
             trace = None
         return {"r": found, "trace": trace}
 
-    return await answer(request, "parts/trace.html", ask)
+    return await answer(request, "parts/its_trace.html", ask)
