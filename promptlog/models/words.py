@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from math import floor, log10
 
 # C0 but newline and tab, DEL and C1 (a terminal obeys them), and what turns the direction of writing.
 _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -12,7 +13,7 @@ _BREAKS = re.compile(r"[ \t]*[\r\n\t]+[ \t]*")
 SECOND = "%Y-%m-%d %H:%M:%S"
 _MS_A_SECOND = 1000
 _MINUTE_S = 60
-_SMALL_USD = 0.0001
+_SMALL_USD, _TINY_USD = 0.0001, 1e-9
 
 
 def visible(text: str) -> str:
@@ -64,6 +65,8 @@ def usd(cost_usd: float | None) -> str:
         return ""
     if cost_usd == 0:
         return "$0"
+    if _TINY_USD < cost_usd < _SMALL_USD:
+        return f"${cost_usd:.{1 - floor(log10(cost_usd))}f}"
     if 0 < cost_usd < _SMALL_USD:
         return f"${cost_usd:.1e}"
     return f"${cost_usd:,.4f}" if cost_usd < 1 else f"${cost_usd:,.2f}"

@@ -126,13 +126,15 @@ class Call:
         self.rest()
         if self._start_us is None:
             return
-        from promptlog.providers.failures import error_type_of, say_where
+        from promptlog.providers.failures import error_type_of, say_logged, say_where
 
         say_where(error, self.provider.name)
         message = str(error)[:_MOST_MESSAGE_CHARS] or type(error).__name__
-        self._finish(
+        request_id = self._finish(
             answer or Answer(), status="ERROR", error_type=error_type_of(error), error_message=message
         )
+        if request_id is not None:
+            say_logged(error, request_id)
 
     def _finish(self, answer: Answer, **ended: Any) -> str | None:
         try:

@@ -56,6 +56,21 @@ def say_where(error: BaseException, provider: str) -> None:
             error.add_note(f"the provider {provider!r} was called at {request.url}")
 
 
+_LOGGED_AS = "logged as request "
+
+
+def say_logged(error: BaseException, request_id: str) -> None:
+    """Note on an exception which request it was logged as."""
+    with suppress(Exception):
+        error.add_note(f"{_LOGGED_AS}{request_id}")
+
+
+def logged_as(error: BaseException) -> str | None:
+    """Return the id of the request that an exception was logged as; None where it says none."""
+    notes = [note for note in getattr(error, "__notes__", ()) if note.startswith(_LOGGED_AS)]
+    return notes[-1].removeprefix(_LOGGED_AS) if notes else None
+
+
 def _status(error: BaseException) -> Any:
     """Return the HTTP status of an exception of any SDK, where it has one."""
     status = getattr(error, "status_code", None)

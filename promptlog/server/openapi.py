@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from starlette.responses import HTMLResponse
-
+from promptlog.server.pages.rendering import page
 from promptlog.server.rest.answers import answer
 from promptlog.server.rest.charts import CHART
 from promptlog.server.rest.doors import Call, door
@@ -46,8 +44,6 @@ from promptlog.server.schemas import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
@@ -246,19 +242,10 @@ async def _described(_: Call) -> Response:
     return answer(description())
 
 
-async def _page(_: Call) -> Response:
-    rows = "".join(
-        _row(path, method, one)
+async def _page(call: Call) -> Response:
+    rows = [
+        (method.upper(), path, operation["summary"])
         for path, methods in description()["paths"].items()
-        for method, one in methods.items()
-    )
-    return HTMLResponse(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        "<title>promptlog: the API</title><h1>What programs can ask</h1>"
-        "<p>The whole description, with every field: <a href='/openapi.json'>openapi.json</a></p>"
-        f"<table><thead><tr><th>Method<th>Path<th>What it does<tbody>{rows}</table></html>"
-    )
-
-
-def _row(path: str, method: str, operation: Mapping[str, Any]) -> str:
-    return f"<tr><td>{method.upper()}<td><code>{escape(path)}</code><td>{escape(operation['summary'])}"
+        for method, operation in methods.items()
+    ]
+    return page(call.request, "openapi.html", rows=rows)

@@ -67,7 +67,8 @@ def test_an_unreachable_provider(make: Callable[..., Both]) -> None:
     with pytest.raises(openai.APIConnectionError) as raised:
         both.run(provider="down")
     called = "http://127.0.0.1:9/v1/chat/completions"
-    assert raised.value.__notes__ == [f"the provider 'down' was called at {called}"]
+    where = f"the provider 'down' was called at {called}"
+    assert raised.value.__notes__ == [where, f"logged as request {both.only().request_id}"]
     assert (both.only().provider, both.only().error_type) == ("down", "PROVIDER_ERROR")
 
 

@@ -65,6 +65,8 @@ async def _failed(request: Request, error: Exception) -> Response:
     status, headers = 500, None
     if isinstance(error, HTTPException):
         status, headers, said = error.status_code, error.headers, error.detail
+        if (status, said) == (404, "Not Found"):
+            said = f"no page is at {request.url.path[:200]}"
     else:
         statuses: tuple[tuple[type[Exception], int], ...] = (
             (RequestNotFoundError, 404), (PromptNotFoundError, 404), (TraceNotFoundError, 404), (StoreBusyError, 503),

@@ -59,7 +59,7 @@ async def show(request: Request) -> Response:
             "error": filters.misread(view),
             "keys": [key for key, _ in house.known.key_counts()],
             "chips": filters.chips(view, PATH, **more),
-            "spans": filters.spans(view, PATH, **more),
+            "spans": filters.spans(view, PATH, **more), "days": filters.days(view, PATH, **more),
             "charts": view.address(f"{PATH}/charts", **more),
             "requests": view.address(),
         }  # fmt: skip

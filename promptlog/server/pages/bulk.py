@@ -43,17 +43,27 @@ async def count(request: Request) -> Response:
     return JSONResponse(await house.ask(lambda: house.client.search(view.q).count()))
 
 
+async def picked(request: Request) -> list[str]:
+    """Return the ids of the requests that are selected in a form.
+
+    Raises:
+        InvalidInputError: none is.
+    """
+    form = await request.form(max_fields=_MOST + 100)
+    ids = [parse_request_id(str(given)) for given in form.getlist("id")]
+    if not ids:
+        raise InvalidInputError("no request is selected; nothing was done")
+    return ids
+
+
 async def change_many(request: Request) -> Response:
     """Do one change to all that are selected, and show their rows as they are now."""
     house, view = house_of(request), View.of(request.query_params)
-    form = await request.form(max_fields=_MOST + 100)
-    ids = [parse_request_id(str(given)) for given in form.getlist("id")]
-    given = {name: value for name, value in form.items() if isinstance(value, str)}
+    ids = await picked(request)
+    given = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
 
     def work() -> Response:
         parts, done = _change(given)
-        if not ids:
-            raise InvalidInputError("no request is selected; nothing was changed")
         those: Iterable[str] = matching(house.client, view) if given.get("all") else ids
         changed = track_all(house.client, those, parts)
         said = done(f"{changed:,} request{'' if changed == 1 else 's'}")
@@ -109,6 +119,11 @@ def _change(given: dict[str, str]) -> tuple[dict[str, Any], Callable[[str], str]
             if not tag:
                 raise InvalidInputError("write a tag first; nothing was changed")
             return {"tags": check_tags(tag)}, lambda many: f"{many} tagged {tag}"
+        case "untag":
+            tag = given.get("tag", "").strip()
+            if not tag:
+                raise InvalidInputError("write a tag first; nothing was changed")
+            return {"removed": {"tag": check_tags(tag)}}, lambda many: f"{tag} taken off {many}"
         case "metadata":
             key, value = given.get("key", "").strip(), given.get("value", "")
             if not key:

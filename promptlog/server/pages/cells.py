@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 PAGE = 50
 _LABELS = {
-    "request_id": "id", "start_time": "time", "end_time": "end", "latency_ms": "latency", "input_text": "input",
+    "request_id": "id", "start_time": "time, UTC", "end_time": "end", "latency_ms": "latency", "input_text": "input",
     "output_text": "output", "input_tokens": "in", "output_tokens": "out", "cost_usd": "cost", "prompt_name": "prompt",
     "prompt_version": "version", "error_type": "error", "error_message": "message", "cached_tokens": "cached",
     "reasoning_tokens": "reasoning", "finish_reason": "finish", "function_name": "function",
 }  # fmt: skip
 _ABOUT = {"input_tokens": "input tokens", "output_tokens": "output tokens", "start_time": "start, UTC"}
 _INPUT = {"input_text": "input"}  # its last message is shown, where the text begins with the same for all
+_BESIDE = {"status": "error_type"}  # a failure is shown by its type
 _EXTRA = ("tags", "scores")
 CHOICES = (
     "start_time", "status", "model", "provider", "input_text", "output_text", "input_tokens", "output_tokens",
@@ -134,6 +135,7 @@ def newer(
 def read(asked: Any, columns: list[Shown]) -> list[Row]:
     """Return the rows of a question."""
     names = [_INPUT.get(column.name, column.name) for column in columns if column.name in COLUMNS]
+    names += [_BESIDE[name] for name in names if name in _BESIDE]
     keys = [column.label for column in columns if column.kind == "metadata"]
     asked = asked.select("request_id", "start_time", "logged_at", *names)
     order = list(dict.fromkeys(("request_id", "start_time", "logged_at", *names)))
@@ -150,6 +152,8 @@ def read(asked: Any, columns: list[Shown]) -> list[Row]:
     found = []
     for values in asked.fetchall():
         cell = dict(zip(order, values, strict=True))
+        if "status" in cell:
+            cell["status"] = (cell["status"], cell["error_type"])
         if given := cell.get("input"):
             cell["input_text"] = content.preview(given)
         found.append(

@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from promptlog.expressions.face import col
 from promptlog.expressions.terms import NUMBER
 from promptlog.models.columns import COLUMNS, FRAME_COLUMNS
 from promptlog.models.tables import need
 from promptlog.server.house import house_of
 from promptlog.server.pages import cells
+from promptlog.server.pages.bulk import picked
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -41,15 +43,17 @@ _TYPES = {
 
 def routes() -> list[BaseRoute]:
     """Return the routes of exports."""
-    return [Route(f"/requests/export.{kind}", _exporter(kind)) for kind in _TYPES]
+    return [Route(f"/requests/export.{kind}", _exporter(kind), methods=["GET", "POST"]) for kind in _TYPES]
 
 
 def _exporter(kind: str) -> Callable[[Request], Any]:
     async def export(request: Request) -> StreamingResponse:
-        house, view = house_of(request), View.of(request.query_params)
+        house, view, ids = house_of(request), View.of(request.query_params), None
+        if request.method == "POST":
+            ids = await picked(request)
         if kind == "parquet":
             need("pyarrow")
-        pieces = _WRITERS[kind](house.client, view)
+        pieces = _WRITERS[kind](_asked(house.client, view, ids))
         first = await house.ask(
             next, pieces, b""
         )  # what keeps it from being read is told before the file begins
@@ -75,9 +79,10 @@ async def _next(house: House, pieces: Iterator[bytes]) -> bytes | None:
             await asyncio.sleep(_AGAIN_S)
 
 
-def _asked(client: PromptLog, view: View) -> Any:
+def _asked(client: PromptLog, view: View, ids: list[str] | None) -> Any:
     """Return the question: the columns that the view shows, else all, and all metadata, tags and scores."""
-    asked = client.search(view.q).sort(view.order, descending=view.descending)
+    asked = client.search(view.q) if ids is None else client.requests.filter(col.request_id.is_in(ids))
+    asked = asked.sort(view.order, descending=view.descending)
     if not view.columns:
         asked = asked.select("request_id", *FRAME_COLUMNS, "parameters")
         return asked.with_metadata().with_tags().with_scores()
@@ -88,15 +93,15 @@ def _asked(client: PromptLog, view: View) -> Any:
     return asked.with_scores() if "scores" in view.columns else asked
 
 
-def _pages(client: PromptLog, view: View) -> Generator[Any, str | None]:
+def _pages(whole: Any) -> Generator[Any, str | None]:
     """Yield the question of each page, which stands behind the last row of the page before."""
-    page = asked = _asked(client, view)
+    page = whole
     while last := (yield page.limit(_PAGE)):
-        page = asked.after(last)
+        page = whole.after(last)
 
 
-def _rows(client: PromptLog, view: View) -> Iterator[list[dict[str, Any]]]:
-    pages = _pages(client, view)
+def _rows(whole: Any) -> Iterator[list[dict[str, Any]]]:
+    pages = _pages(whole)
     page = next(pages, None)
     while page is not None:
         rows = page.dicts()
@@ -108,9 +113,9 @@ def _rows(client: PromptLog, view: View) -> Iterator[list[dict[str, Any]]]:
             return
 
 
-def _as_csv(client: PromptLog, view: View) -> Iterator[bytes]:
-    heads = [_asked(client, view).limit(0).columns()]
-    for rows in _rows(client, view):
+def _as_csv(whole: Any) -> Iterator[bytes]:
+    heads = [whole.limit(0).columns()]
+    for rows in _rows(whole):
         yield _lines([*heads, *(row.values() for row in rows)])
         heads = []
     if heads:
@@ -132,8 +137,8 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 
 
-def _as_jsonl(client: PromptLog, view: View) -> Iterator[bytes]:
-    for rows in _rows(client, view):
+def _as_jsonl(whole: Any) -> Iterator[bytes]:
+    for rows in _rows(whole):
         lines = (json.dumps(row, ensure_ascii=False, default=str) for row in rows)
         yield "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
 
@@ -161,12 +166,12 @@ class _Pieces(io.RawIOBase):
         return taken
 
 
-def _as_parquet(client: PromptLog, view: View) -> Iterator[bytes]:
+def _as_parquet(whole: Any) -> Iterator[bytes]:
     import pyarrow.parquet as pq
 
     pieces = _Pieces()
     writer = None
-    pages = _pages(client, view)
+    pages = _pages(whole)
     page = next(pages, None)
     while page is not None:
         table = page.arrow()
@@ -184,6 +189,6 @@ def _as_parquet(client: PromptLog, view: View) -> Iterator[bytes]:
         yield pieces.take()
 
 
-_WRITERS: dict[str, Callable[[PromptLog, View], Iterator[bytes]]] = {
+_WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {
     "csv": _as_csv, "jsonl": _as_jsonl, "parquet": _as_parquet,
 }  # fmt: skip

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
-from promptlog.errors import SearchSyntaxError
-from promptlog.expressions.face import col, meta, since, tag
+from promptlog.errors import InvalidInputError, SearchSyntaxError
+from promptlog.expressions.face import col, meta, since, tag, until
 from promptlog.expressions.nodes import Not, Since, Until
 from promptlog.expressions.search import parse
 
@@ -111,6 +113,66 @@ def spans(view: View, path: str = "/", **more: str) -> list[tuple[str, str, bool
         (text, view.within(since(text)).address(path, **more), moments == [since(text)]) for text in SPANS
     ]
     return [*found, ("all", view.within(None).address(path, **more), not moments)]
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Days to choose from, UTC's.
+
+    Attributes:
+        links: what some are called, where each leads, whether it is chosen.
+        first, last: of those that are chosen now, as a field for dates has them; "" where it is not so.
+        kept: what a form must send beside its dates, names and values.
+    """
+
+    links: list[tuple[str, str, bool]]
+    first: str
+    last: str
+    kept: list[tuple[str, str]]
+
+
+def days(view: View, path: str = "/", **more: str) -> Days:
+    """Return days to choose from, as `spans` does."""
+    today, day, moments = datetime.now(UTC).date(), timedelta(days=1), _moments(view)
+    links = []
+    for text, begin in (("today", today), ("yesterday", today - day)):
+        terms = since(begin), until(begin + day)
+        links.append((text, view.within(*terms).address(path, **more), moments == [*terms]))
+    first = next((_day_of(one.moment) for one in moments if isinstance(one, Since)), "")
+    last = next((_day_of(one.moment, -1) for one in moments if isinstance(one, Until)), "")
+    return Days(
+        links, first, last, [("at", path), *parse_qsl(view.parameters(**more), keep_blank_values=True)]
+    )
+
+
+def between(view: View, first: str, last: str) -> View:
+    """Return the view of the days from one to another, either of which may be left out.
+
+    Raises:
+        InvalidInputError: one is no date, or the last is before the first.
+    """
+    begin, end = (_date(text) if text else None for text in (first, last))
+    if begin and end and end < begin:
+        raise InvalidInputError(f"the last day, {last}, is before the first, {first}")
+    return view.within(since(begin) if begin else None, until(end + timedelta(days=1)) if end else None)
+
+
+def _date(text: str) -> date:
+    try:
+        found = date.fromisoformat(text)
+        return found if found < date.max else found - timedelta(days=1)
+    except ValueError:
+        raise InvalidInputError(f"a day is written 2026-01-31, got {text[:40]!r}") from None
+
+
+def _day_of(us: int | None, less_us: int = 0) -> str:
+    """Return the day that a moment lies in; "" of none that a field for dates can have."""
+    try:
+        return (
+            "" if us is None else datetime.fromtimestamp((us + less_us) // 1_000_000, UTC).date().isoformat()
+        )
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _moments(view: View) -> list[Condition]:

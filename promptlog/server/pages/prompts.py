@@ -14,6 +14,7 @@ from starlette.routing import Route
 from promptlog.errors import PromptLogError
 from promptlog.expressions.face import col
 from promptlog.models.content import text_of
+from promptlog.providers.failures import logged_as
 from promptlog.server.house import house_of
 from promptlog.server.pages import content
 from promptlog.server.pages.rendering import answer, part
@@ -157,7 +158,7 @@ def _tried(template: dict[str, Any], request_id: str | None = None) -> dict[str,
 
 def _failed(error: Exception) -> dict[str, Any]:
     said = str(error) if isinstance(error, PromptLogError) else f"{type(error).__name__}: {error}"
-    return {"error": said, "said": [], "request_id": None}
+    return {"error": said, "said": [], "request_id": logged_as(error)}
 
 
 def _reference(given: Mapping[str, str]) -> dict[str, int]:
@@ -166,12 +167,12 @@ def _reference(given: Mapping[str, str]) -> dict[str, int]:
 
 
 def _variables(given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the variables that a form gives: text, or JSON where it is an object or a list."""
+    """Return the variables that a form gives: text, or JSON where it is an object, a list or ""; of an empty field none."""
     found: dict[str, Any] = {}
     for name, text in given.items():
-        if name.startswith(_VARIABLE):
+        if name.startswith(_VARIABLE) and text:
             value: Any = text
-            if text.strip()[:1] in ("{", "["):
+            if text.strip()[:1] in ("{", "[") or text.strip() == '""':
                 try:
                     value = json.loads(text)
                 except (ValueError, RecursionError):

@@ -89,6 +89,7 @@ async def copy(request: Request) -> Response:
                 text = text_of(said) or json.dumps(said, ensure_ascii=False, indent=2)
             case "json":
                 text = json.dumps(found.model_dump(mode="json"), ensure_ascii=False, indent=2)
+                return Response(text.encode("utf-8", "replace"), media_type="application/json")
             case _:
                 raise HTTPException(404, f"a request is not copied as {kind!r}")
         return PlainTextResponse(text.encode("utf-8", "replace"))
@@ -215,12 +216,12 @@ def _near(house: House, request_id: str) -> dict[str, Any]:
 
 def _around(
     client: PromptLog, condition: Any, found: Logged, *, descending: bool
-) -> list[tuple[str, datetime, str, str]]:
-    """Return id, start, status and input of the next requests one way in time."""
+) -> list[tuple[str, datetime, tuple[str, str | None], float, str]]:
+    """Return id, start, status with the type of an error, latency and input of the next requests one way in time."""
     asked = (
         client.requests.filter(condition).sort("start_time", descending=descending).after(found.request_id)
     )
-    columns = [cells.Shown(name, "", "text") for name in ("status", "input_text")]
+    columns = [cells.Shown(name, "", "text") for name in ("status", "latency_ms", "input_text")]
     return [(row.request_id, row.start_time, *row.cells) for row in cells.read(asked.limit(_NEAR), columns)]
 
 

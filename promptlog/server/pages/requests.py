@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from promptlog.errors import SearchSyntaxError
+from promptlog.errors import InvalidInputError, SearchSyntaxError
 from promptlog.expressions.face import col
 from promptlog.server.house import house_of
-from promptlog.server.pages import cells, filters, python
+from promptlog.server.pages import cells, filters, misspelt, python
 from promptlog.server.pages.rendering import answer, page
 from promptlog.server.pages.view import View
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from promptlog.server.house import House
 
 _MOST_NEW = 200  # rows that are added at once; of more it is said how many they are
+_LISTS = ("/", "/analytics", "/sessions")
 _MOST_US = 4_000_000_000_000_000  # the year 2096
 
 
@@ -34,6 +36,7 @@ def routes() -> list[BaseRoute]:
         Route("/requests/rows", more_rows),
         Route("/requests/new", new_rows),
         Route("/requests/facets", show_facets),
+        Route("/between", between),
     ]
 
 
@@ -74,6 +77,17 @@ async def new_rows(request: Request) -> Response:
     return await house.ask(work)
 
 
+async def between(request: Request) -> Response:
+    """Lead to a page's view of the days of a form."""
+    query = request.query_params
+    path = query.get("at", "/")
+    if path not in _LISTS:
+        raise InvalidInputError(f"no list of requests is at {path[:80]!r}")
+    view = filters.between(View.of(query), query.get("from", ""), query.get("to", ""))
+    more = {name: query[name] for name in ("by", "key") if query.get(name)}
+    return RedirectResponse(view.address(path, **more), 303)
+
+
 async def show_facets(request: Request) -> Response:
     """The facets, and how many requests there are."""
     view = View.of(request.query_params)
@@ -112,7 +126,7 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "view": view, "python": python.searching(str(house.client.path), view), "error": None, "facets": None, "empty": False, "after": after,
         "rows": [], "columns": [], "next": None, "later": None, "last": 0,
-        "chips": filters.chips(view), "spans": filters.spans(view), "keys": [], "choices": cells.CHOICES, "parquet": find_spec("pyarrow") is not None,
+        "chips": filters.chips(view), "spans": filters.spans(view), "days": filters.days(view), "meant": [], "keys": [], "choices": cells.CHOICES, "parquet": find_spec("pyarrow") is not None,
     }  # fmt: skip
     try:
         # Before the rows: what comes in between is among them, and known when it is told of as new.
@@ -131,6 +145,8 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
             "begun": (now - timedelta(seconds=2)).isoformat(),
             "ended": now.isoformat(),
         }
+    if not rows:
+        shown["meant"] = misspelt.meant(house, view)
     if len(rows) < cells.PAGE and after is None:  # all there are: no need to look for them once more
         ids = [row.request_id for row in rows]
         found = house.client.requests.filter(col.request_id.is_in(ids)).facets()

@@ -53,7 +53,7 @@ async def show(request: Request) -> Response:
             "error": filters.misread(view),
             "keys": [name for name, _ in house.known.key_counts()],
             "chips": filters.chips(view, PATH, **more),
-            "spans": filters.spans(view, PATH, **more),
+            "spans": filters.spans(view, PATH, **more), "days": filters.days(view, PATH, **more),
             "rows_address": view.address(f"{PATH}/rows", by_column=f"-{column}" if down else column, **more),
         }  # fmt: skip
 
@@ -84,7 +84,7 @@ async def show_rows(request: Request) -> Response:
             name: view.address(PATH, by_column=name if name == column and down else f"-{name}", **more)
             for name in _COLUMNS
         }
-        return {"rows": rows, "most": _MOST, "column": column, "down": down, "sorts": sorts}
+        return {"rows": rows, "key": key, "most": _MOST, "column": column, "down": down, "sorts": sorts}
 
     return await answer(request, "parts/sessions.html", ask)
 

@@ -96,24 +96,11 @@
 
   // -- menus close as one expects -----------------------------------------------------------------------------------
   document.addEventListener("click", (event) => {
-    for (const menu of all("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+    for (const menu of all("details.menu[open]")) if (!menu.contains(event.target) || event.target.closest(".sheet > a, .sheet > button")) menu.open = false;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       for (const menu of all("details.menu[open]")) { menu.open = false; one("summary", menu).focus(); }
-    }
-    const typing = event.target.closest("input, textarea, select, [contenteditable]");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "/" && one("#q")) { event.preventDefault(); one("#q").select(); }
-    if (event.key === "j" || event.key === "k") {
-      const links = all("#rows td.k-start_time a, #rows td.open a");
-      const at = links.indexOf(document.activeElement);
-      const next = links[event.key === "j" ? at + 1 : Math.max(at - 1, 0)];
-      if (next) { event.preventDefault(); next.focus(); }
-      else {
-        const step = one(event.key === "j" ? "a[rel=next]" : "a[rel=prev]");
-        if (step && !links.length) step.click();
-      }
     }
   });
   if (matchMedia("(max-width: 900px)").matches) for (const fold of all("details.fold")) fold.open = false;
@@ -277,6 +264,19 @@
       last = event.target;
       count();
     });
+    bulk.addEventListener("click", (event) => { // of all that match the link leads to the file; those that are selected are sent
+      const link = event.target.closest("[data-take]");
+      if (!link || whole.value) return;
+      event.preventDefault();
+      const form = document.createElement("form");
+      const field = (name, value) => { const made = document.createElement("input"); made.type = "hidden"; made.name = name; made.value = value; form.append(made); };
+      Object.assign(form, { method: "post", action: link.href, hidden: true });
+      field("csrf_token", csrf);
+      for (const box of boxes()) if (box.checked) field("id", box.value);
+      document.body.append(form);
+      form.submit();
+      form.remove();
+    });
     one("#unpick").addEventListener("click", () => { pick(boxes(), false); count(); });
     document.addEventListener("htmx:afterSettle", () => { // rows that were changed are new ones: they stay selected
       boxes().forEach((box) => { if (kept.has(box.value)) box.checked = true; });
@@ -290,7 +290,7 @@
       if (event.target !== bulk) return;
       const picked = boxes().filter((box) => box.checked), number = whole.value ? total : picked.length;
       const button = event.submitter, { tag, key, value, score } = bulk.elements;
-      const empty = !{ tag, metadata: key, score }[button.value].value.trim(); // the server says what is missing
+      const empty = !{ tag, untag: tag, metadata: key, score }[button.value].value.trim(); // the server says what is missing
       if (number < ask || agreed || empty) {
         agreed = false;
         kept = new Set(picked.map((box) => box.value));
@@ -302,6 +302,7 @@
       const those = `${many(number)} requests`;
       one("#sure-what").textContent = {
         tag: `Tag ${those} “${tag.value}”?`,
+        untag: `Take “${tag.value}” off ${those}?`,
         metadata: `Set ${key.value} to “${value.value}” on ${those}, also where it has another value?`,
         score: `Score ${those} ${score.value}?`,
       }[button.value];
