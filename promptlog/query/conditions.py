@@ -33,7 +33,7 @@ CASTS = {
     "float": r"CASE WHEN regexp_full_match(value, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') "
     r"AND isfinite(TRY_CAST(value AS DOUBLE)) THEN TRY_CAST(value AS DOUBLE) END",
     "int": r"CASE WHEN regexp_full_match(value, '[+-]?\d+') THEN TRY_CAST(value AS BIGINT) END",
-    "datetime": r"CASE WHEN regexp_full_match(value, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
+    "datetime": r"CASE WHEN regexp_full_match(value, '\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,6})?)?"
     r"(Z|[+-]([01]\d|2[0-3])(:?\d\d)?)?)?') THEN epoch_us(TRY_CAST(value AS TIMESTAMPTZ)) END",
 }
 

@@ -1,7 +1,7 @@
 """Groups of requests as SQL: the rows with their keys, the aggregates over them, the spans of time that are empty.
 
 The text is nested in four: rows of requests (`k0`, `v0`, `f0`), their groups (`g0`, `a0`), the spans filled in, and the
-columns asked for. A key of metadata is a LEFT JOIN, so that requests without it are a group: as fast as an inner join.
+columns asked for. A key of metadata is a LEFT JOIN, as fast as an inner one: requests without it are a group.
 """
 
 from __future__ import annotations
@@ -256,8 +256,7 @@ class Compiler:
                 return "(" + " OR ".join(self._having(part) for part in parts) + ")"
             case agg.NoneOf(part):
                 return f"NOT {self._having(part)}"
-            case _:
-                raise TypeError(f"no condition on groups: {condition!r}")
+        raise TypeError(f"no condition on groups: {condition!r}")
 
     def _order(self) -> list[str]:
         """Groups that tie, or are not sorted at all, are in the order of their keys."""
