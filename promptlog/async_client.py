@@ -109,6 +109,9 @@ class AsyncTemplates(_Part):
     get = _in_thread(Templates.get)
     all = _in_thread(Templates.all)
     versions = _in_thread(Templates.versions)
+    restore = _in_thread(Templates.restore)
+    labels = _in_thread(Templates.labels)
+    used_by = _in_thread(Templates.used_by)
     label = _in_thread(Templates.label)
     unlabel = _in_thread(Templates.unlabel)
 

@@ -82,6 +82,11 @@ def span_request_id(trace_id: str, span_id: str, start_us: int) -> str:
     return _uuid7(start_us, int.from_bytes(tail, "big"))
 
 
+def prompt_id(name: str) -> int:
+    """Return a number for the prompt of a name, as PromptLayer has one; the same in every store."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 11 or 1
+
+
 def parse_request_id(given: object) -> str:
     """Return the canonical text of a UUID given as such or as text.
 

@@ -95,17 +95,21 @@ def import_promptlayer(
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Load requests that PromptLayer's API returned, under ids made of its numbers.
+    """Load what PromptLayer's API returned: requests, under ids made of its numbers, traces and prompts.
 
-    Search pages (/api/public/v2/requests/search), requests (/api/public/v2/requests/ID) and bodies of /log-request. Give all
-    files at once: pages have a request's metadata, the request itself its content. The same files again change nothing.
+    Search pages (/api/public/v2/requests/search), requests (/api/public/v2/requests/ID), traces (/api/public/v2/traces/ID),
+    prompts (/prompt-templates and /prompt-templates/NAME) and bodies of /log-request. Give all files at once: pages have a
+    request's metadata, the request itself its content. The same files again change nothing.
     """
     from promptlog.transfer.promptlayer import import_promptlayer as load
 
     client = open_client(store)
-    requests = load(files, client._append_lines)  # noqa: SLF001 - a door of the client's own house
-    typer.echo(
-        json_line({"imported": requests})
-        if json
-        else f"{requests:,} request{'' if requests == 1 else 's'} imported"
-    )
+    found = load(files, client._append_lines, client.templates.restore)  # noqa: SLF001 - a door of the client's own house
+    if json:
+        typer.echo(json_line({"imported": found.requests, "spans": found.spans, "prompts": found.prompts}))
+        return
+    typer.echo(f"{found.requests:,} request{'' if found.requests == 1 else 's'} imported")
+    if found.spans:
+        typer.echo(f"{found.spans:,} span{'' if found.spans == 1 else 's'} imported")
+    if found.prompts:
+        typer.echo(f"{found.prompts:,} version{'' if found.prompts == 1 else 's'} of prompts imported")

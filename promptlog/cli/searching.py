@@ -24,7 +24,8 @@ All terms must hold. With --json, one request whole a line.
 
 \b
 cake, "chocolate cake"     input or output has it, whatever its case
-user_id:u1 model:gpt-4*    is it, begins with it; model:*mini* contains it
+user_id:u1 model:gpt-4*    is it, begins with it
+model:*mini model:*mini*   ends with it, contains it
 region:(eu OR us)          is one of several
 latency_ms>500             also >= < <= and a range: cost_usd:0.01..1, 5..*
 plan!=pro                  is there and is something else
@@ -36,9 +37,11 @@ start_time:2026-01-31      on that day; times are UTC
 -status:error              not; also NOT x, a AND b, (a OR b)
 output_text:cake           this text has it, whatever its case; also plan~pro
 k::int>3                   metadata read as ::text ::float ::int ::datetime
+input_variables.cake:plum  inside JSON; also parameters.top_p>0.5
+output.result.status:ok    inside an answer that is JSON; output::json:exists
 
 A name is a column where there is one of that name, else a metadata key. col.NAME is always a column,
-meta.KEY always a key: meta.model:x, meta."my key":x. A misspelt column is thus a key that no request has.
+meta.KEY always a key: meta.model:x, meta."my key":x, meta.output.x:y. A misspelt column is thus a key that no request has.
 
 In running text (input_text, output_text, input, output, parameters, input_variables, error_message) a colon
 looks for a part, whatever its case, and = compares the whole. All other text is compared letter for letter, a

@@ -110,6 +110,23 @@ class Prompts:
             f"{_READ} WHERE {which} ORDER BY prompt_name LIMIT ? OFFSET ?", [*values, limit, offset]
         )
 
+    def with_text(self, part: str) -> list[PromptRow]:
+        """Return the versions of all prompts whose template holds a text, in the order of names and versions."""
+        return self._rows(
+            f"{_READ} WHERE contains(template::VARCHAR, ?) ORDER BY prompt_name, version", [part]
+        )
+
+    def beginnings(self) -> dict[str, datetime]:
+        """Return when the first version of each prompt was published."""
+        sql = "SELECT prompt_name, min(published_at) FROM prompts GROUP BY prompt_name"
+        return dict(self._connection.execute(sql).fetchall())
+
+    def labellings(self, name: str | None) -> list[tuple[str, str, int, datetime]]:
+        """Return each label of a prompt, or of all: prompt, label, version, and when it came there."""
+        sql = "SELECT prompt_name, label, version, updated_at FROM prompt_labels"
+        where, values = ("", []) if name is None else (" WHERE prompt_name = ?", [name])
+        return self._connection.execute(f"{sql}{where} ORDER BY prompt_name, label", values).fetchall()
+
     def names(self) -> list[str]:
         """Return the names of all prompts."""
         rows = self._connection.execute(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from promptlog.errors import ConditionAsBoolError, InvalidInputError, UnknownColumnError
 from promptlog.expressions.aggregable import Aggregable
@@ -18,13 +18,16 @@ from promptlog.expressions.nodes import (
     Comparison,
     Condition,
     Contains,
+    EndsWith,
     Exists,
     HasTag,
     IsIn,
+    JsonOperand,
     MetaOperand,
     Not,
     Operand,
     Operator,
+    Or,
     ScoreOperand,
     Since,
     StartsWith,
@@ -33,11 +36,13 @@ from promptlog.expressions.nodes import (
 )
 from promptlog.identifiers import parse_request_id, plain_number, to_us
 from promptlog.models.checks import check_keys, check_score_name, check_tags
-from promptlog.models.columns import COLUMNS
+from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 
 if TYPE_CHECKING:
     from datetime import date
+    from typing import Self
 
+MAX_PATH_KEYS = 32  # each is a step of the statement that asks for it
 MAX_FOLDED_CHARS = 1000  # of a part that is looked for whatever its case: the pattern it becomes is bounded
 _SPAN = re.compile(r"(\+?)([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d|w)")
 UNITS_US = {
@@ -90,6 +95,39 @@ class Expression(Aggregable):
 
     __and__ = __rand__ = __or__ = __ror__ = _no_operand
 
+    __iter__: ClassVar[None] = None  # what has keys is no list
+
+    def __getitem__(self, key: str) -> JsonExpression:
+        """What stands under a key inside its JSON: `col.input_variables["cake_type"]`, `col.output["result.status"]`.
+
+        There is JSON inside `col.input_variables`, `col.parameters` and `col.output`. That of an output is what the answer
+        says, where that is a JSON object, or its tool calls (`col.output["tool_calls.function.arguments.city"]`), as in
+        PromptLayer's search.
+
+        Args:
+            key: a key, or keys joined by dots; a key with a dot in it is found at the top alone. Lists are looked through:
+                of several values a comparison holds where it holds of one.
+
+        Raises:
+            InvalidInputError: the column has no JSON that can be asked, or the key is no text.
+        """
+        operand = self.operand
+        if isinstance(operand, JsonOperand) and operand.path is not None and operand.cast == "text":
+            return JsonExpression(operand.column, f"{operand.path}.{_json_key(key, self)}")
+        if isinstance(operand, ColumnOperand) and operand.name in JSON_COLUMNS:
+            return JsonExpression(operand.name, _json_key(key, self))
+        raise InvalidInputError(_no_json(self))
+
+    def is_json(self) -> Condition:
+        """It is a JSON object: of `col.output`, what the answer says is one, and it calls no tools.
+
+        Raises:
+            InvalidInputError: it is another column than `col.output`, `col.input_variables` and `col.parameters`.
+        """
+        if not isinstance(self.operand, ColumnOperand) or self.operand.name not in JSON_COLUMNS:
+            raise InvalidInputError(_no_json(self))
+        return Exists(JsonOperand(self.operand.name, None))
+
     def is_in(self, values: Iterable[Any]) -> Condition:
         """It equals one of the values; of none, where there are none."""
         if isinstance(values, str | bytes) or not isinstance(values, Iterable):
@@ -121,6 +159,10 @@ class Expression(Aggregable):
     def starts_with(self, part: str) -> Condition:
         """Its text begins with this."""
         return StartsWith(self.operand, self._part(part, "starts_with"))
+
+    def ends_with(self, part: str) -> Condition:
+        """Its text ends with this."""
+        return EndsWith(self.operand, self._part(part, "ends_with"))
 
     def _part(self, part: object, method: str) -> str:
         if self._kind != "text":
@@ -165,26 +207,100 @@ class Expression(Aggregable):
         )
 
 
-class MetaExpression(Expression):
+class ReadableExpression(Expression):
+    """Text that can be read as something else."""
+
+    operand: MetaOperand | JsonOperand
+
+    def __init__(self, operand: MetaOperand | JsonOperand, shown: str) -> None:
+        kinds = {"text": "text", "float": "number", "int": "int", "datetime": "time"}
+        cast = f".as_{operand.cast}()" if operand.cast != "text" else ""
+        super().__init__(operand, kinds[operand.cast], shown + cast)
+
+    def _read_as(self, cast: Cast) -> Self:
+        raise NotImplementedError
+
+    def as_float(self) -> Self:
+        """Compare as a number; what is no decimal number is missing."""
+        return self._read_as("float")
+
+    def as_int(self) -> Self:
+        """Compare as a whole number of up to 63 bits; what is none is missing."""
+        return self._read_as("int")
+
+    def as_datetime(self) -> Self:
+        """Compare as a moment in ISO 8601, UTC where it names no zone; what is none is missing."""
+        return self._read_as("datetime")
+
+
+class MetaExpression(ReadableExpression):
     """The value of a metadata key."""
 
     def __init__(self, key: str, cast: Cast = "text") -> None:
-        kinds = {"text": "text", "float": "number", "int": "int", "datetime": "time"}
-        shown = f"meta({key!r})" + (f".as_{cast}()" if cast != "text" else "")
-        super().__init__(MetaOperand(key, cast), kinds[cast], shown)
+        super().__init__(MetaOperand(key, cast), f"meta({key!r})")
         self._key = key
 
-    def as_float(self) -> MetaExpression:
-        """Compare as a number; what is no decimal number is missing."""
-        return MetaExpression(self._key, "float")
+    def _read_as(self, cast: Cast) -> MetaExpression:
+        return MetaExpression(self._key, cast)
 
-    def as_int(self) -> MetaExpression:
-        """Compare as a whole number of up to 63 bits; what is none is missing."""
-        return MetaExpression(self._key, "int")
 
-    def as_datetime(self) -> MetaExpression:
-        """Compare as a moment in ISO 8601, UTC where it names no zone; what is none is missing."""
-        return MetaExpression(self._key, "datetime")
+class JsonExpression(ReadableExpression):
+    """What stands inside the JSON of a column: one value, or several where there are lists.
+
+    A number that it is compared with is compared as a number, also with text that reads as one; true and false are the texts
+    "true" and "false". Text is compared with a number's digits as JSON writes them.
+    """
+
+    def __init__(self, column: str, path: str, cast: Cast = "text") -> None:
+        super().__init__(JsonOperand(column, path, cast), f"col.{column}[{path!r}]")
+        self._column, self._path = column, path
+
+    def _read_as(self, cast: Cast) -> JsonExpression:
+        return JsonExpression(self._column, self._path, cast)
+
+    def is_in(self, values: Iterable[Any]) -> Condition:
+        """One of its values equals one of these; of none, where there are none."""
+        if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+            return super().is_in(values)
+        kinds: dict[Operand, list[Value]] = {}
+        for value in values:
+            side = self._for(value)
+            kinds.setdefault(side.operand, []).append(side._value(value))  # noqa: SLF001 - its own kind
+        found = [IsIn(operand, tuple(some)) for operand, some in kinds.items()] or [IsIn(self.operand, ())]
+        return found[0] if len(found) == 1 else Or(tuple(found))
+
+    def _compare(self, operator: Operator, other: object) -> Condition:
+        side = self._for(other)
+        return Comparison(side.operand, operator, side._value(other))  # noqa: SLF001 - its own kind
+
+    def _for(self, value: object) -> JsonExpression:
+        """Return it as it is read to be compared with a value."""
+        value = plain_number(value)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return self.as_float() if is_number and self.operand.cast == "text" else self
+
+    def _value(self, value: object) -> Value:
+        if isinstance(value, bool) and self.operand.cast == "text":
+            return "true" if value else "false"
+        return super()._value(value)
+
+
+def _json_key(key: object, of: Expression) -> str:
+    if isinstance(key, int) and not isinstance(key, bool):
+        raise InvalidInputError(
+            f"{of!r}[{key}]: lists are looked through, each of their values counts; leave the place out"
+        )
+    if not isinstance(key, str) or not key:
+        raise InvalidInputError(f"{of!r}[…] takes a key, a text that is not empty, got {key!r}")
+    if key.count(".") >= MAX_PATH_KEYS:
+        raise InvalidInputError(f"{of!r}[…] takes up to {MAX_PATH_KEYS} keys, got {key.count('.') + 1}")
+    _refuse_surrogates(key, "key")
+    return key
+
+
+def _no_json(given: Expression) -> str:
+    named = ", ".join(f"col.{name}" for name in COLUMNS if name in JSON_COLUMNS)
+    return f"{given!r} has no JSON that can be asked for what stands inside; {named} have"
 
 
 class _Columns:

@@ -27,7 +27,15 @@ from promptlog.expressions.aggregates import (
     leaves,
     narrowed,
 )
-from promptlog.expressions.nodes import ColumnOperand, Condition, MetaOperand, Operand, Operator, Value
+from promptlog.expressions.nodes import (
+    ColumnOperand,
+    Condition,
+    JsonOperand,
+    MetaOperand,
+    Operand,
+    Operator,
+    Value,
+)
 from promptlog.expressions.widths import width_of, zone_named
 from promptlog.identifiers import plain_number
 
@@ -199,8 +207,8 @@ def _must_be_a_number(given: Aggregable, method: str) -> None:
         return
     kinds = {"time": "a moment", "id": "an id"}
     hint = "n_unique(), min() and max() take any kind"
-    if isinstance(given.operand, MetaOperand) and given.operand.cast == "text":
-        hint = f"metadata is text: write {given!r}.as_float().{method}(…)"
+    if isinstance(given.operand, MetaOperand | JsonOperand) and given.operand.cast == "text":
+        hint = f"it is read as text: write {given!r}.as_float().{method}(…)"
     raise InvalidInputError(
         f"{given!r} is {kinds.get(given.kind, 'text')} and .{method} needs a number; {hint}"
     )
@@ -276,7 +284,12 @@ def by_time(
 
 def name_of(operand: Operand) -> str:
     """Return the name of an operand as a column shows it."""
-    return operand.key if isinstance(operand, MetaOperand) else operand.name
+    match operand:
+        case MetaOperand(key):
+            return key
+        case JsonOperand(column, path):
+            return f"{column}.{path}"
+    return operand.name
 
 
 def key_of(given: object) -> NamedKey:

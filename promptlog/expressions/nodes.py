@@ -34,7 +34,24 @@ class ScoreOperand:
     name: str
 
 
-Operand = ColumnOperand | MetaOperand | ScoreOperand
+@dataclass(frozen=True, slots=True)
+class JsonOperand:
+    """What stands inside the JSON of a column, read as text or as something else.
+
+    It may be several values, for lists are looked through: a comparison holds where it holds of one of them.
+
+    Attributes:
+        column: one of `models.columns.JSON_COLUMNS`.
+        path: keys joined by dots; None is the JSON as a whole, of which can be asked that it is there.
+        cast: what the values are read as; what cannot be read so is missing.
+    """
+
+    column: str
+    path: str | None
+    cast: Cast = "text"
+
+
+Operand = ColumnOperand | MetaOperand | ScoreOperand | JsonOperand
 
 
 class Condition:
@@ -115,8 +132,19 @@ class StartsWith(Condition):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class EndsWith(Condition):
+    """The operand's text ends with this."""
+
+    left: Operand
+    part: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Exists(Condition):
-    """The operand is there: a column is not null, a key is set (to an empty text too), a value can be read as cast."""
+    """The operand is there: a column is not null, a key is set (to an empty text too), a value can be read as cast.
+
+    Inside JSON a null is not there, while an object or an empty text is.
+    """
 
     operand: Operand
 

@@ -142,7 +142,7 @@ def _unreadable(text: str, place: int) -> tuple[int, str]:
     """Explain a place at which nothing begins that the language knows."""
     rest = text[place:]
     if rest.startswith("::"):
-        return place, "a single colon, or one of ::text ::float ::int ::datetime and an operator"
+        return place, "a single colon, or one of ::text ::float ::int ::datetime ::json and an operator"
     if rest[0] == ":" and text[:place].strip() and not text[place - 1].isspace():
         return place + 1, "a value right after the colon; text that has a colon stands in quotes"
     if piece := _PIECE.match(rest):

@@ -10,11 +10,12 @@ from promptlog.expressions import nodes
 from promptlog.expressions.face import UNITS_US
 from promptlog.expressions.terms import RUNNING_TEXT, SPECIAL, phrase
 from promptlog.models.checks import DEFAULT_SCORE, STATUSES
-from promptlog.models.columns import COLUMNS
+from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 
 _BARE_KEY = re.compile(r"\w[\w.$@/-]*")
 _BARE_WORD = re.compile(r"[\w/@.+#%&$][\w/@.+#%&$,;'-]*")
 _BARE_VALUE = re.compile(r"[\w/@.+#%&$-][\w/@.+#%&$,;:'-]*")
+_SCOPES = ("meta.", "col.", "score.", *(f"{name}." for name in sorted(JSON_COLUMNS)))
 _WORDS = ("AND", "OR", "NOT", "missing", "exists")
 _ODD = re.compile(r'[\\"\n\t\r]|[^ -~]')
 _ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", '"': r"\"", "\\": r"\\"}
@@ -74,6 +75,8 @@ def _term(condition: nodes.Condition) -> str:
             return f"{_name(left)}{_cast(left, '==', *values)}{_equals(left)}({shown})"
         case nodes.StartsWith(left, part):
             return f"{_name(left)}{_stored(left, part)}:{_text(part)}*"
+        case nodes.EndsWith(left, part):
+            return f"{_name(left)}{_stored(left, part)}:*{_text(part)}"
         case nodes.Contains(left, part, case=True):
             return f"{_name(left)}{_stored(left, part)}:*{_text(part)}*"
         case nodes.Contains(left, part):
@@ -105,8 +108,10 @@ def _name(operand: nodes.Operand) -> str:
             return name
         case nodes.ScoreOperand(name):
             return "score" if name == DEFAULT_SCORE else f"score.{_key(name)}"
+        case nodes.JsonOperand(column, path):
+            return column if path is None else f"{column}.{_key(path)}"
         case nodes.MetaOperand(key):
-            is_taken = key in COLUMNS or key in SPECIAL or key.startswith(("meta.", "col.", "score."))
+            is_taken = key in COLUMNS or key in SPECIAL or key.startswith(_SCOPES)
             return key if _BARE_KEY.fullmatch(key) and not is_taken else f"meta.{_key(key)}"
     assert_never(operand)
 
@@ -117,7 +122,9 @@ def _key(key: str) -> str:
 
 def _cast(operand: nodes.Operand, operator: nodes.Operator = "==", *values: nodes.Value) -> str:
     """Return what must be said of how an operand is read: nothing where the language would read it so anyway."""
-    if isinstance(operand, nodes.MetaOperand):
+    if isinstance(operand, nodes.JsonOperand) and operand.path is None:
+        return "::json"
+    if isinstance(operand, nodes.MetaOperand | nodes.JsonOperand):
         ordered = operator not in ("==", "!=")
         read_as = ("float", "datetime") if ordered else ("text",)
         return "" if operand.cast in read_as else f"::{operand.cast}"
@@ -148,8 +155,8 @@ def _value(operand: nodes.Operand, value: nodes.Value) -> str:
     match operand:
         case nodes.ColumnOperand(name):
             is_time = COLUMNS[name].kind == "time"
-        case nodes.MetaOperand(_, cast):
-            is_time = cast == "datetime"
+        case nodes.MetaOperand() | nodes.JsonOperand():
+            is_time = operand.cast == "datetime"
         case _:
             is_time = False
     if isinstance(value, str):

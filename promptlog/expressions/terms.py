@@ -23,7 +23,7 @@ from promptlog.expressions.nodes import (
     Or,
 )
 from promptlog.models.checks import STATUSES
-from promptlog.models.columns import COLUMNS
+from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +149,7 @@ def comparison(name: str, cast: str, operator: str, values: Given | list[Given],
 
     Args:
         name: as it stands in the text.
-        cast: what metadata is read as: "text", "float", "int" or "datetime"; or "".
+        cast: what metadata is read as: "text", "float", "int" or "datetime"; "json", of a column; or "".
         operator: one of `: = == != ~ < <= > >=`, or `:` and one of the last four.
         values: what follows.
         places: where the first three stand.
@@ -164,6 +164,8 @@ def comparison(name: str, cast: str, operator: str, values: Given | list[Given],
             return Or(tuple(_special(name, operator, value) for value in values))
         return _special(name, operator, values)
     term = _Term(_expression(name, places.name), cast)
+    if cast == "json":
+        return _whole_json(term.left, operator, values, places)
     if cast:
         term = term.read_as(places.cast)
     if isinstance(values, list):
@@ -195,10 +197,20 @@ def _special(name: str, operator: str, value: Given) -> Condition:
         ) from None
 
 
+def _whole_json(
+    left: face.Expression, operator: str, value: Given | list[Given], places: Places
+) -> Condition:
+    """Return that a column is a JSON object, or is none."""
+    if operator not in (":", "=") or isinstance(value, list) or not value.is_word("missing", "exists"):
+        raise Misread(places.operator, "exists or missing after ::json, as in output::json:exists")
+    found: Condition = _valid(places.cast, left.is_json)
+    return Not(found) if value.text == "missing" else found
+
+
 def _expression(name: str, position: int) -> face.Expression:
-    """Return what a name stands for: a column when it is one, else a metadata key."""
+    """Return what a name stands for: a column when it is one, a place inside its JSON, else a metadata key."""
     scope, dot, rest = name.partition(".")
-    if not dot or scope not in ("meta", "col", "score"):
+    if not dot or scope not in ("meta", "col", "score", *JSON_COLUMNS):
         if name in ("meta", "col"):
             raise Misread(position + len(name), f"a dot and a name after {name}")
         if name == "score":
@@ -211,6 +223,8 @@ def _expression(name: str, position: int) -> face.Expression:
             near = get_close_matches(inner, COLUMNS, n=3) or COLUMNS
             raise Misread(position, f"a column, such as {', '.join(near)}")
         return face.col(inner)
+    if scope in JSON_COLUMNS:
+        return _valid(position, lambda: face.col(scope)[inner])  # type: ignore[no-any-return]
     return _valid(position, lambda: face.meta(inner) if scope == "meta" else face.score(inner))  # type: ignore[no-any-return]
 
 
@@ -239,9 +253,9 @@ class _Term:
         return self._column == "status" and not self.cast
 
     def read_as(self, position: int) -> _Term:
-        """Read metadata as its cast says; `::text` takes a column of text letter for letter."""
+        """Read metadata and JSON as its cast says; `::text` takes a column of text letter for letter."""
         left = self.left
-        if isinstance(left, face.MetaExpression):
+        if isinstance(left, face.ReadableExpression):
             casts = {"float": left.as_float, "int": left.as_int, "datetime": left.as_datetime}
             return _Term(casts[self.cast]() if self.cast in casts else left, self.cast)
         if self.cast != "text" or left.kind != "text":
@@ -280,12 +294,12 @@ class _Term:
 
     @property
     def _is_free(self) -> bool:
-        """Whether the value says what metadata is read as."""
-        return isinstance(self.left, face.MetaExpression) and not self.cast
+        """Whether the value says what metadata or JSON is read as."""
+        return isinstance(self.left, face.ReadableExpression) and not self.cast
 
     def _guessed(self, value: Given) -> _Term:
         """Return what metadata is read as when it is greater or less than a value."""
-        if not isinstance(self.left, face.MetaExpression) or self.cast:
+        if not isinstance(self.left, face.ReadableExpression) or self.cast:
             return self
         if NUMBER.fullmatch(value.text):
             return _Term(self.left.as_float(), "float")
@@ -297,21 +311,19 @@ class _Term:
         )
 
     def _wild(self, value: Given) -> Condition:
-        """Return what stars ask for: `x*` begins with, `*x*` contains, `*` alone exists."""
+        """Return what stars ask for: `x*` begins with, `*x` ends with, `*x*` contains, `*` alone exists."""
         if not value.text and not value.quoted:
             return Exists(self.left.operand)
-        if not value.open_end:
-            raise Misread(
-                value.position, "a star at the end too: x* is what begins with x, *x* what contains it"
-            )
         if self.left.kind == "id" and not value.open_start:
             digits = value.text.replace("-", "")
             if _HEXADECIMAL.fullmatch(digits):
                 return self.left.between(*(digits.ljust(32, filler) for filler in "0f"))
         text = value.text.upper() if self._is_status else value.text
-        return self._text(
-            value, lambda: (self.left.contains if value.open_start else self.left.starts_with)(text)
+        left = self.left
+        asked = (
+            left.starts_with if not value.open_start else left.contains if value.open_end else left.ends_with
         )
+        return self._text(value, lambda: asked(text))
 
     def _text(self, value: Given, make: Callable[[], Condition]) -> Condition:
         if self.left.kind != "text":

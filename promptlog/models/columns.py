@@ -66,6 +66,9 @@ COLUMNS: dict[str, Column] = {
     )
 }
 
+#: The columns whose JSON can be asked for what stands inside; that of an output is what the answer says.
+JSON_COLUMNS = frozenset({"input_variables", "parameters", "output"})
+
 #: What a frame shows unless told: the JSON that the text columns are made from is left out, and what only replay reads.
 FRAME_COLUMNS = tuple(
     name for name in COLUMNS if name not in {"input", "output", "parameters", "input_variables", "replay_key"}

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["log_record", "span_record"]
 
-_MANAGED = "promptlayer.request_log.managed"
+#: Says of a span that its call is logged by other means.
+MANAGED = "promptlayer.request_log.managed"
 #: What a resource says counts from before anything that a span could say, or a span around it.
 _BEFORE_SPANS_US = 1000
 _COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
@@ -40,7 +41,7 @@ def span_record(span: SpanData, *, capture_content: bool = True, inherit: bool =
         inherit: whether the span's metadata and tags are meant for the calls below it too.
     """
     attributes = span.attributes
-    managed = _MANAGED in attributes and as_text(attributes[_MANAGED]).lower() == "true"
+    managed = MANAGED in attributes and as_text(attributes[MANAGED]).lower() == "true"
     operation = None if managed or WITHIN_CALL in attributes else operation_of(attributes)
     call = operation is not None
     found = Sorted(attributes, call=call, capture_content=capture_content)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from promptlog.identifiers import prompt_id
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,8 +31,3 @@ class Published:
     def id(self) -> int:
         """The prompt's number."""
         return prompt_id(self.name)
-
-
-def prompt_id(name: str) -> int:
-    """Return a number for the prompt of a name, as PromptLayer has one; the same in every store."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 11 or 1

@@ -7,17 +7,19 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptlog.database.prompts import PromptRow, Prompts, reading, writing
 from promptlog.errors import InvalidInputError, PromptNotFoundError, StoreUnwritableError
-from promptlog.models.checks import check_dict, check_tags, check_text
+from promptlog.identifiers import to_us
+from promptlog.models.checks import check_count, check_dict, check_tags, check_text
 from promptlog.models.encode import encode
 from promptlog.prompts.published import Published
-from promptlog.prompts.snippets import Included, Reference, expand
+from promptlog.prompts.snippets import Included, Reference, expand, references
 from promptlog.prompts.template import Template
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from promptlog.database.store import Store
@@ -29,6 +31,15 @@ _TAKEN = ("prompt_name", "prompt_template", "tags", "commit_message", "metadata"
 _IGNORED = frozenset(  # PromptLayer's own, which say nothing here
     ("folder_id", "inference_client_name", "parent_version_id", "provider_base_url_name", "provider_id", "report_id", "workspace_id")
 )  # fmt: skip
+
+
+class Listed(NamedTuple):
+    """A prompt as it stands in a list: a version, its labels, when the first was published, whether others include it."""
+
+    row: PromptRow
+    labels: list[str]
+    begun: datetime
+    is_snippet: bool
 
 
 class Registry:
@@ -91,11 +102,46 @@ class Registry:
                 prompts.set_label(newest.prompt_name, label, newest.version, now)
         return newest, labels
 
-    def all(self, page: int, per_page: int, label: str | None) -> list[tuple[PromptRow, list[str]]]:
-        """Return a page of the newest versions, or of those with a label, each with its labels."""
+    def restore(self, bodies: Iterable[Mapping[str, Any]], now_us: int) -> int:
+        """Write versions that are not here, under their numbers, and labels that are not; return how many versions."""
+        found = []
+        for body in bodies:
+            labels, row = _checked({name: body[name] for name in _TAKEN if name in body})
+            when = body.get("published_at") or body.get("created_at")
+            found.append(
+                (
+                    row._replace(
+                        version=check_count(body.get("version"), "version", least=1),
+                        published_at=_moment(now_us if when is None else to_us(when, "published_at")),
+                    ),
+                    labels,
+                )
+            )
+        added = 0
+        with self._writing() as prompts:
+            for row, labels in found:
+                if prompts.find(row.prompt_name, row.version, None) is None:
+                    prompts.add(row)
+                    added += 1
+                for label in labels:
+                    if label not in prompts.labels(row.prompt_name):
+                        prompts.set_label(row.prompt_name, label, row.version, row.published_at)
+        return added
+
+    def all(self, page: int, per_page: int, label: str | None) -> list[Listed]:
+        """Return a page of the newest versions, or of those with a label."""
         with reading(self._store) as prompts:
             rows = prompts.newest(label, per_page, (page - 1) * per_page)
-            return [(row, _labels_of(prompts.labels(row.prompt_name), row.version)) for row in rows]
+            labels: dict[tuple[str, int], list[str]] = {}
+            for name, on, version, _ in prompts.labellings(None):
+                labels.setdefault((name, version), []).append(on)
+            begun = prompts.beginnings()
+            included = {one.name for row in prompts.with_text("@@@") for one in references(row.template)}
+            return [
+                Listed(row, labels.get((name, row.version), []), begun[name], name in included)
+                for row in rows
+                for name in (row.prompt_name,)
+            ]
 
     def versions(self, name: str) -> list[tuple[PromptRow, list[str]]]:
         """Return all versions of a prompt, the newest first, each with its labels.
@@ -109,6 +155,36 @@ class Registry:
                 raise PromptNotFoundError.named(name, prompts.names())
             labels = prompts.labels(name)
             return [(row, _labels_of(labels, row.version)) for row in rows]
+
+    def labels(self, name: str | None) -> list[tuple[str, str, int, datetime]]:
+        """Return each label of a prompt, or of all: prompt, label, version, and when it came there.
+
+        Raises:
+            PromptNotFoundError: there is no such prompt.
+        """
+        with reading(self._store) as prompts:
+            if name is not None:
+                _row(prompts, Reference(name))
+            return prompts.labellings(name)
+
+    def used_by(self, name: str, version: int | None) -> list[tuple[PromptRow, list[str]]]:
+        """Return the versions of prompts that include a prompt, or one version of it, each with its labels.
+
+        Raises:
+            PromptNotFoundError: there is no such prompt or version.
+        """
+        with reading(self._store) as prompts:
+            newest = _row(prompts, Reference(name)).version
+            if version is not None:
+                _row(prompts, Reference(name, version))
+            labels = prompts.labels(name)
+
+            def meant(one: Reference) -> bool:
+                points_at = one.version or (newest if one.label is None else labels.get(one.label))
+                return one.name == name and version in (None, points_at)
+
+            rows = [row for row in prompts.with_text("@@@") if any(map(meant, references(row.template)))]
+            return [(row, _labels_of(prompts.labels(row.prompt_name), row.version)) for row in rows]
 
     def label(self, name: str, label: str, version: int | None, now_us: int) -> int:
         """Move a label to a version, the newest unless told, and return that.

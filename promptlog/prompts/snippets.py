@@ -56,6 +56,16 @@ def expand(
     return expander.whole(template, (name,)), expander.found
 
 
+def references(template: Mapping[str, Any]) -> list[Reference]:
+    """Return what a template includes by itself, not through what it includes."""
+    holders = template["messages"] if isinstance(template.get("messages"), list) else [template]
+    blocks = [
+        block for holder in holders for block in holder.get("content") or () if isinstance(block, Mapping)
+    ]
+    texts = [block["text"] for block in blocks if isinstance(block.get("text"), str)]
+    return [read_reference(found) for text in texts for found in _REFERENCE.findall(text)]
+
+
 class _Expander:
     def __init__(self, find: Callable[[Reference], Included]) -> None:
         self._find = find

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import InvalidInputError, UnusedVariableWarning, warn
+from promptlog.identifiers import prompt_id
 from promptlog.models.checks import check_count, check_dict, check_text
-from promptlog.prompts.published import prompt_id
 from promptlog.prompts.snippets import Reference
 
 if TYPE_CHECKING:
@@ -67,6 +67,19 @@ class Templates:
         row, labels = self._registry.publish(body, self._now_us())
         shown = _shown(row, labels)
         return {**shown, "version_number": row.version, "prompt_version_id": row.version}
+
+    def restore(self, versions: Iterable[Mapping[str, Any]]) -> int:
+        """Write versions of prompts under the numbers that they have elsewhere, and return how many were not here yet.
+
+        Args:
+            versions: as `versions`, `all` and PromptLayer's API return them: `prompt_name`, `version`, `prompt_template`, and
+                what else is known of `metadata`, `tags`, `commit_message`, `release_labels` and `published_at`. A version
+                that is here, and a label that is on another version, stay as they are.
+
+        Raises:
+            InvalidInputError: one is wrong; nothing was written.
+        """
+        return self._registry.restore(versions, self._now_us())
 
     def get(self, prompt_name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return a prompt: its newest version, or the one that `params` asks for.
@@ -150,11 +163,20 @@ class Templates:
             page: which part of the list, counted from 1.
             per_page: how many at most.
             label: only prompts with this label.
+
+        Each has `created_at`, when its first version was published, and `is_snippet`, whether another prompt includes it.
         """
         page, per_page = check_count(page, "page", least=1), check_count(per_page, "per_page", least=1)
         if label is not None:
             label = check_text(label, "label")
-        return [_shown(row, labels) for row, labels in self._registry.all(page, per_page, label)]
+        return [
+            {
+                **_shown(one.row, one.labels),
+                "created_at": one.begun.replace(tzinfo=UTC),
+                "is_snippet": one.is_snippet,
+            }
+            for one in self._registry.all(page, per_page, label)
+        ]
 
     def versions(self, prompt_name: str) -> list[dict[str, Any]]:
         """Return all versions of a prompt as they were published, the newest first.
@@ -175,6 +197,34 @@ class Templates:
         """
         number = None if version is None else check_count(version, "version", least=1)
         return self._registry.label(check_text(prompt_name, "prompt_name"), label, number, self._now_us())
+
+    def labels(self, prompt_name: str | None = None) -> list[dict[str, Any]]:
+        """Return the labels of a prompt, or of all prompts: `prompt_name`, `label`, `version` and `updated_at` of each.
+
+        Raises:
+            PromptNotFoundError: there is no such prompt.
+        """
+        name = None if prompt_name is None else check_text(prompt_name, "prompt_name")
+        return [
+            {"prompt_name": of, "label": label, "version": on, "updated_at": when.replace(tzinfo=UTC)}
+            for of, label, on, when in self._registry.labels(name)
+        ]
+
+    def used_by(self, prompt_name: str, version: int | None = None) -> list[dict[str, Any]]:
+        """Return which versions of which prompts include a prompt: `prompt_name`, `version` and `release_labels` of each.
+
+        Args:
+            prompt_name: what is included.
+            version: only where this version of it is meant, by its number, by a label that it has, or as the newest.
+
+        Raises:
+            PromptNotFoundError: there is no such prompt or version.
+        """
+        number = None if version is None else check_count(version, "version", least=1)
+        return [
+            {"prompt_name": row.prompt_name, "version": row.version, "release_labels": labels}
+            for row, labels in self._registry.used_by(check_text(prompt_name, "prompt_name"), number)
+        ]
 
     def unlabel(self, prompt_name: str, label: str) -> None:
         """Take a label off a prompt.

@@ -6,6 +6,7 @@ Each condition becomes a predicate on the request `r` that is true or false, nev
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
 from promptlog.database.metadata import value_hash
@@ -14,10 +15,11 @@ from promptlog.errors import InvalidInputError
 from promptlog.expressions import nodes
 from promptlog.identifiers import LATEST_US
 from promptlog.models.columns import COLUMNS
+from promptlog.query.inside import has_value, is_there
 from promptlog.query.texts import blueprint_has_part, has_part, text_column
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 ALIASES = {"requests": "r", "request_prompts": "p", "request_groups": "g"}
 #: What Python's stack and DuckDB's own limits on the depth of an expression leave room for.
@@ -31,7 +33,7 @@ CASTS = {
     "float": r"CASE WHEN regexp_full_match(value, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') "
     r"AND isfinite(TRY_CAST(value AS DOUBLE)) THEN TRY_CAST(value AS DOUBLE) END",
     "int": r"CASE WHEN regexp_full_match(value, '[+-]?\d+') THEN TRY_CAST(value AS BIGINT) END",
-    "datetime": r"CASE WHEN regexp_full_match(value, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
+    "datetime": r"CASE WHEN regexp_full_match(value, '\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,6})?)?"
     r"(Z|[+-]([01]\d|2[0-3])(:?\d\d)?)?)?') THEN epoch_us(TRY_CAST(value AS TIMESTAMPTZ)) END",
 }
 
@@ -94,22 +96,28 @@ class Binder:
                     left,
                     lambda sql: f"{sql} {SQL_OPERATORS[operator]} {self._value(left, right)}",
                     equal_to=(right,) if operator == "==" else (),
+                    has=right if operator == "==" and isinstance(right, str) else "",
                 )
             case nodes.IsIn(left, values):
                 if not values:
                     return "false"
                 return self._where(
                     left,
-                    lambda sql: f"{sql} IN ({', '.join(self._value(left, v) for v in values)})",
+                    lambda sql: self._is_in(sql, left, values),
                     equal_to=values,
                 )
             case nodes.Contains(nodes.ColumnOperand("input_text" | "output_text" as name), part, case):
                 column = f"r.{name.removesuffix('_text')}"
                 return blueprint_has_part(column, part, case=case, bind=self.bind)
             case nodes.Contains(left, part, case):
-                return self._where(left, lambda sql: has_part(sql, part, case=case, bind=self.bind))
+                found = partial(has_part, part=part, case=case, bind=self.bind)
+                return self._where(left, found, has=part if case else "")
             case nodes.StartsWith(left, part):
-                return self._where(left, lambda sql: f"starts_with({sql}, {self.bind(part)})")
+                return self._where(left, lambda sql: f"starts_with({sql}, {self.bind(part)})", has=part)
+            case nodes.EndsWith(left, part):
+                return self._where(left, lambda sql: f"ends_with({sql}, {self.bind(part)})", has=part)
+            case nodes.Exists(nodes.JsonOperand(cast="text") as inside):
+                return _of_request(inside.column, lambda sql: is_there(inside, sql, self.bind))
             case nodes.Exists(operand):
                 return self._where(operand, lambda sql: f"{sql} IS NOT NULL")
             case nodes.HasTag(tag):
@@ -126,27 +134,52 @@ class Binder:
             moment = min(max(self._now_us - (span_us or 0), 0), LATEST_US + 1)
         return f"make_timestamp({self.bind(moment)}::BIGINT)"
 
+    def _is_in(self, sql: str, operand: nodes.Operand, values: tuple[nodes.Value, ...]) -> str:
+        """SQL that is true where a value is one of these.
+
+        Fractions stand apart: beside one DuckDB compares whole numbers as fractions too, and large ones look alike then.
+        """
+        fractions = [value for value in values if isinstance(value, float)]
+        others = [value for value in values if not isinstance(value, float)]
+        found = [
+            f"{sql} IN ({', '.join(self._value(operand, value) for value in some)})"
+            for some in (others, fractions)
+            if some
+        ]
+        return found[0] if len(found) == 1 else f"({' OR '.join(found)})"
+
     def _value(self, operand: nodes.Operand, value: nodes.Value) -> str:
         kind = COLUMNS[operand.name].kind if isinstance(operand, nodes.ColumnOperand) else ""
         if kind == "time":
             return f"make_timestamp({self.bind(value)}::BIGINT)"
         return self.bind(value) + ("::UUID" if kind == "id" else "")
 
-    def _where(self, operand: nodes.Operand, predicate: Any, equal_to: tuple[nodes.Value, ...] = ()) -> str:
+    def _where(
+        self,
+        operand: nodes.Operand,
+        predicate: Callable[[str], str],
+        equal_to: tuple[nodes.Value, ...] = (),
+        has: str = "",
+    ) -> str:
         """Return the predicate on an operand; where that stands in a table beside, on the requests it is true of.
 
         Args:
             operand: what is asked about.
             predicate: makes SQL of the operand's SQL.
             equal_to: the values one of which it must equal; empty where it is no such predicate.
+            has: a part that its text must have.
         """
         match operand:
             case nodes.ColumnOperand(name):
-                column = COLUMNS[name]
-                if column.table == "requests":
+                if COLUMNS[name].table == "requests":
                     return f"coalesce({predicate(column_sql(name))}, false)"
-                inside = name + ("::VARCHAR" if name in _JSON else "")
-                return f"r.request_id IN (SELECT request_id FROM {column.table} WHERE {predicate(inside)})"
+                cast = "::VARCHAR" if name in _JSON else ""
+                return _of_request(name, lambda sql: predicate(sql + cast))
+            case nodes.JsonOperand(name, _, cast):
+                read = CASTS[cast]  # of a `value`
+                return _of_request(
+                    name, lambda sql: has_value(operand, sql, lambda: predicate(read), has, self.bind)
+                )
             case nodes.MetaOperand(key, cast):
                 # The placeholder of the key comes first in the text, so it is bound first.
                 hashed = (
@@ -160,6 +193,14 @@ class Binder:
                 return f"r.request_id IN (SELECT request_id FROM scores WHERE {where})"
             case _:
                 assert_never(operand)
+
+
+def _of_request(name: str, predicate: Callable[[str], str]) -> str:
+    """SQL for a predicate on a column as it is, where that may stand in a table beside; it is never null there."""
+    table = COLUMNS[name].table
+    if table == "requests":
+        return predicate(f"r.{name}")
+    return f"r.request_id IN (SELECT request_id FROM {table} WHERE {predicate(name)})"
 
 
 def one_for_each_operand(parts: tuple[nodes.Condition, ...]) -> list[nodes.Condition]:

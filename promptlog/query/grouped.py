@@ -1,7 +1,7 @@
 """Groups of requests as SQL: the rows with their keys, the aggregates over them, the spans of time that are empty.
 
 The text is nested in four: rows of requests (`k0`, `v0`, `f0`), their groups (`g0`, `a0`), the spans filled in, and the
-columns asked for. A key of metadata is a LEFT JOIN, so that requests without it are a group: as fast as an inner join.
+columns asked for. A key of metadata is a LEFT JOIN, as fast as an inner one: requests without it are a group.
 """
 
 from __future__ import annotations
@@ -9,13 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from promptlog.database.metadata import value_hash
 from promptlog.database.schema import BY_VALUE
 from promptlog.database.text import literal, quoted
 from promptlog.expressions import aggregates as agg
-from promptlog.expressions.nodes import And, ColumnOperand, Condition, Exists, MetaOperand, Operand
+from promptlog.expressions.nodes import (
+    And,
+    ColumnOperand,
+    Comparison,
+    Condition,
+    Exists,
+    IsIn,
+    JsonOperand,
+    MetaOperand,
+    Operand,
+    Value,
+)
 from promptlog.models.columns import COLUMNS
 from promptlog.query import spans
 from promptlog.query.conditions import CASTS, SQL_OPERATORS, Binder, column_sql
+from promptlog.query.inside import first_value
+from promptlog.query.planner import flat
 from promptlog.query.question import Question, beside_tables, ids_sql, where_sql
 
 if TYPE_CHECKING:
@@ -189,8 +203,13 @@ class Compiler:
         if asked.fold is not None and any(isinstance(key.node, agg.TagKey) for key in asked.keys):
             # Two tags that are folded into one are one.
             once = f"DISTINCT ON (r.request_id, {', '.join(f'k{at}' for at in range(len(keys)))}) "
+        source = joins.narrowed(asked.source)
         joined = joins.text(self._binder)
-        where = _where(asked.source, self._binder, joins.joined)
+        # An object is there, inside JSON, and is no value: of what stands there it is asked anew.
+        beside: dict[Operand, str] = {
+            of: alias for of, alias in joins.joined.items() if not isinstance(of, JsonOperand)
+        }
+        where = _where(source, self._binder, beside)
         return f"SELECT {once}{', '.join(shown) or '1'} FROM requests r{joined} WHERE {where}"
 
     def _key(self, key: agg.Key, joins: _Joins) -> str:
@@ -237,8 +256,7 @@ class Compiler:
                 return "(" + " OR ".join(self._having(part) for part in parts) + ")"
             case agg.NoneOf(part):
                 return f"NOT {self._having(part)}"
-            case _:
-                raise TypeError(f"no condition on groups: {condition!r}")
+        raise TypeError(f"no condition on groups: {condition!r}")
 
     def _order(self) -> list[str]:
         """Groups that tie, or are not sorted at all, are in the order of their keys."""
@@ -255,6 +273,7 @@ class _Joins:
     def __init__(self) -> None:
         self._beside = set[str]()
         self.joined: dict[Operand, str] = {}  # the alias of what has a `value`
+        self._only: dict[Operand, tuple[Value, ...]] = {}  # what the values are one of
         self._tags = False
 
     def value(self, operand: Operand) -> str:
@@ -265,7 +284,7 @@ class _Joins:
                 self._beside.add(table)
             return column_sql(operand.name)
         alias = self.joined.setdefault(operand, f"o{len(self.joined)}")
-        if isinstance(operand, MetaOperand) and operand.cast == "datetime":
+        if isinstance(operand, MetaOperand | JsonOperand) and operand.cast == "datetime":
             return f"make_timestamp({alias}.value)"
         return f"{alias}.value"
 
@@ -274,6 +293,30 @@ class _Joins:
         self._tags = True
         return "t.tag"
 
+    def narrowed(self, source: Question) -> Question:
+        """Join no values but those that all requests of a question have one of; return what is left of the question.
+
+        What stands beside is then looked up, where reading all of a key's values would take ten times as long.
+        """
+        if source.limit is not None:
+            return source
+        left = list[Condition]()
+        for condition in flat(source.conditions):
+            match condition:
+                case IsIn(MetaOperand(_, "text") as operand, values) if values and operand in self.joined:
+                    pass
+                case Comparison(MetaOperand(_, "text") as operand, "==", value) if operand in self.joined:
+                    values = (value,)
+                case _:
+                    left.append(condition)
+                    continue
+            if operand in self._only:  # two such conditions on one key
+                left.append(condition)
+            else:
+                self._only[operand] = values
+                left.append(Exists(operand))
+        return replace(source, conditions=tuple(left))
+
     def text(self, binder: Binder) -> str:
         """Return the joins."""
         text = beside_tables(self._beside)
@@ -281,6 +324,13 @@ class _Joins:
             if isinstance(operand, MetaOperand):
                 rows = f"SELECT request_id, {CASTS[operand.cast]} AS value FROM {BY_VALUE} WHERE key = "
                 rows += binder.bind(operand.key)
+                if values := self._only.get(operand):
+                    hashes = ", ".join(str(value_hash(str(value))) for value in values)
+                    rows += f" AND value_hash IN ({hashes})"
+                    rows += f" AND value IN ({', '.join(map(binder.bind, values))})"
+            elif isinstance(operand, JsonOperand):
+                value = first_value(operand, operand.column, CASTS[operand.cast], binder.bind)
+                rows = f"SELECT request_id, {value} AS value FROM {COLUMNS[operand.column].table}"
             else:
                 rows = (
                     f"SELECT request_id, score AS value FROM scores WHERE name = {binder.bind(operand.name)}"
@@ -306,7 +356,11 @@ def _where(question: Question, binder: Binder, joined: Mapping[Operand, str] | N
 
 def _sum_type(operand: Operand) -> str:
     whole = operand.name in _WHOLE if isinstance(operand, ColumnOperand) else False
-    return "BIGINT" if whole or (isinstance(operand, MetaOperand) and operand.cast == "int") else "DOUBLE"
+    return (
+        "BIGINT"
+        if whole or (isinstance(operand, MetaOperand | JsonOperand) and operand.cast == "int")
+        else "DOUBLE"
+    )
 
 
 def _arithmetic(node: agg.Arithmetic, left: str, right: str) -> str:
@@ -341,4 +395,5 @@ def _told_kind(node: agg.Aggregate) -> str:
 def _kind(operand: Operand) -> str:
     if isinstance(operand, ColumnOperand):
         return COLUMNS[operand.name].kind
-    return "time" if isinstance(operand, MetaOperand) and operand.cast == "datetime" else ""
+    is_time = isinstance(operand, MetaOperand | JsonOperand) and operand.cast == "datetime"
+    return "time" if is_time else ""

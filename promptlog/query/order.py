@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from promptlog.database.schema import BY_VALUE
-from promptlog.expressions.nodes import And, ColumnOperand, Condition, MetaOperand, Operand, ScoreOperand
+from promptlog.expressions.nodes import And, ColumnOperand, Condition, MetaOperand, ScoreOperand
 from promptlog.models.columns import COLUMNS
 from promptlog.query.conditions import ALIASES, CASTS, Binder, column_sql
 
-Order = tuple[tuple[Operand, bool], ...]  # what is sorted by, and whether the greatest stand first
+SortOperand = ColumnOperand | MetaOperand | ScoreOperand
+Order = tuple[tuple[SortOperand, bool], ...]  # what is sorted by, and whether the greatest stand first
 
 NEWEST_FIRST: Order = ((ColumnOperand("start_time"), True),)
 OLDEST_FIRST: Order = ((ColumnOperand("start_time"), False),)
@@ -101,16 +102,16 @@ def _ties_down(order: Order) -> bool:
     return bool(order) and order[-1][1]
 
 
-def _is_of_requests(operand: Operand) -> bool:
+def _is_of_requests(operand: SortOperand) -> bool:
     return isinstance(operand, ColumnOperand) and COLUMNS[operand.name].table == "requests"
 
 
-def _sql(at: int, operand: Operand) -> str:
+def _sql(at: int, operand: SortOperand) -> str:
     """SQL for what is sorted by, joined."""
     return column_sql(operand.name) if isinstance(operand, ColumnOperand) else f"o{at}.ranked"
 
 
-def _beside(operand: Operand, binder: Binder) -> str:
+def _beside(operand: SortOperand, binder: Binder) -> str:
     """SQL for the one value of each request, from the table that it stands in."""
     match operand:
         case MetaOperand(key, cast):
@@ -122,7 +123,7 @@ def _beside(operand: Operand, binder: Binder) -> str:
             return f"{column_sql(name)} AS ranked FROM {COLUMNS[name].table} {alias} WHERE true"
 
 
-def _alone(operand: Operand, binder: Binder, request_id: str | None = None) -> str:
+def _alone(operand: SortOperand, binder: Binder, request_id: str | None = None) -> str:
     """SQL for what is sorted by, of the request `r`, whether or not the table that it stands in is joined.
 
     Where its id is told, metadata is read from where that of one request lies together.
@@ -135,13 +136,13 @@ def _alone(operand: Operand, binder: Binder, request_id: str | None = None) -> s
     return f"(SELECT {_beside(operand, binder)} AND request_id = r.request_id)"
 
 
-def _from(operand: Operand, down: bool, value: Any, binder: Binder) -> str:
+def _from(operand: SortOperand, down: bool, value: Any, binder: Binder) -> str:
     if value is None:
         return f"{_alone(operand, binder)} IS NULL"
     return _beyond(operand, value, binder, "<=" if down else ">=")
 
 
-def _beyond(operand: Operand, value: Any, binder: Binder, sign: str) -> str:
+def _beyond(operand: SortOperand, value: Any, binder: Binder, sign: str) -> str:
     """SQL that is true where what is sorted by is beyond a value, or missing."""
     found = f"{_alone(operand, binder)} {sign} {binder.bind(value)}"
     if not _is_of_requests(operand):

@@ -13,10 +13,10 @@ from promptlog.errors import (
     RequestNotFoundError,
     UnknownColumnError,
 )
-from promptlog.expressions.nodes import And, ColumnOperand, Condition, Operand
+from promptlog.expressions.nodes import And, ColumnOperand, Condition, JsonOperand, Since, Until
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
-from promptlog.models.columns import COLUMNS
+from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 from promptlog.query.conditions import Binder, column_sql
 from promptlog.query.planner import among
 from promptlog.query.question import (
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from promptlog.models.analytics import Analytics
     from promptlog.models.facets import Facets
     from promptlog.models.request import Request
+    from promptlog.query.catalogue import Inside
     from promptlog.query.groups import GroupBy, Groups
+    from promptlog.query.order import SortOperand
 
 _PAGE = 500  # requests read at once while iterating: no lease of the store outlives a page
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
@@ -185,6 +187,25 @@ class Requests(Result):
 
         return count_facets(self._store, self._question, most=most, keys=keys, newest=newest)
 
+    def inside(self, of: Expression, *, limit: int | None = 20) -> Inside:
+        """Return what stands inside JSON: the paths of a column, or the values at a path, those of the most requests first.
+
+        Args:
+            of: `col.output`, `col.input_variables` or `col.parameters`; or a path inside, such as `col.output["action"]`.
+            limit: how many at most; None gives all.
+
+        Returns:
+            Rows of `key` or `value`, and of `requests` that have it. A key is a path to texts, numbers or truths. JSON of
+            more than 200,000 characters has no keys here. Of many requests ask the newest: `requests.limit(10_000).inside(…)`.
+
+        Raises:
+            InvalidInputError: there is no JSON that can be asked, or `limit` is no number.
+        """
+        from promptlog.query.catalogue import Inside, check_limit
+
+        check_limit(limit)
+        return Inside(self._store, self, _json_of(of), limit)
+
     def group_by(self, *keys: object, **named: object) -> GroupBy:
         """Put the requests into groups, of which `.agg(...)` tells; with a limit, those that it keeps.
 
@@ -285,6 +306,12 @@ class Requests(Result):
         """SQL for the ids alone, in no order; None where that is all of them."""
         return ids_sql(self._question, binder)
 
+    def _is_of_times_alone(self) -> bool:
+        """Tell whether nothing is asked but when they started, which is told at the speed of a scan."""
+        question = self._question
+        times = all(isinstance(condition, Since | Until) for condition in question.conditions)
+        return times and (question.ids, question.past, question.limit) == (None, None, None)
+
     # -- SQL ---------------------------------------------------------------------------------------------------
 
     def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:
@@ -330,11 +357,23 @@ class Requests(Result):
             yield Request(**row)
 
 
-def _operand(given: object) -> Operand:
+def _json_of(given: object) -> JsonOperand:
+    if isinstance(getattr(given, "operand", None), JsonOperand):
+        operand: JsonOperand = given.operand  # type: ignore[attr-defined]
+        return operand
+    name = _column_name(given)
+    if name not in JSON_COLUMNS:
+        raise InvalidInputError(
+            f"col.{name} has no JSON that can be asked for what stands inside; col.output has"
+        )
+    return JsonOperand(name, None)
+
+
+def _operand(given: object) -> SortOperand:
     """Return what is sorted by."""
     from promptlog.expressions.face import Expression
 
-    if isinstance(given, Expression):
+    if isinstance(given, Expression) and not isinstance(given.operand, JsonOperand):
         return given.operand
     if isinstance(given, str) and given not in COLUMNS:
         raise UnknownColumnError.named(given, list(COLUMNS))

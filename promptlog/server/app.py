@@ -57,15 +57,10 @@ def make_app(
         keeping.cancel()
         house.close()
 
+    doors = [*rest_routes(), *otlp_routes(), *openapi.routes()]
     pages = Starlette(routes=page_routes(), exception_handlers=PAGE_HANDLERS)
     app = Starlette(
-        routes=[
-            *rest_routes(),
-            *otlp_routes(),
-            *openapi.routes(),
-            *absent.routes(),
-            Mount("/", PagesGuard(pages, house)),
-        ],
+        routes=[*doors, *absent.routes(doors), Mount("/", PagesGuard(pages, house))],
         exception_handlers=HANDLERS,
         lifespan=life,
     )

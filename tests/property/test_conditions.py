@@ -245,7 +245,7 @@ def claims_of_one(draw: st.DrawFn) -> Claim:
     left, value, own = subject.expression, subject.value, subject.own
     if way == "text":
         part = draw(subject.others)
-        kind = draw(st.sampled_from(("contains", "folded", "starts")))
+        kind = draw(st.sampled_from(("contains", "folded", "starts", "ends")))
         if kind == "contains":
             return Claim(left.contains(part), lambda row: value(row) is not None and part in value(row))
         if (
@@ -254,6 +254,10 @@ def claims_of_one(draw: st.DrawFn) -> Claim:
             return Claim(
                 left.contains(part, case=False),
                 lambda row: value(row) is not None and part.lower() in value(row).lower(),
+            )
+        if kind == "ends":
+            return Claim(
+                left.ends_with(part), lambda row: value(row) is not None and value(row).endswith(part)
             )
         return Claim(
             left.starts_with(part), lambda row: value(row) is not None and value(row).startswith(part)

@@ -13,13 +13,13 @@ from promptlog import col, meta, score, since, tag, until
 from promptlog.errors import SearchSyntaxError
 from promptlog.expressions.nodes import And, Condition, Not, Or
 from promptlog.expressions.search import parse
-from promptlog.models.columns import COLUMNS
+from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 from tests.strategies import finite, keys, moments, texts, uuids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from promptlog.expressions.face import Expression
+    from promptlog.expressions.face import Expression, ReadableExpression
 
 #: Texts that look like the language's own words and signs, beside any other.
 _SIGNS = (
@@ -27,7 +27,7 @@ _SIGNS = (
     "2026-01-31", "2026-01-31..2026-02-01", "1", "-1.5e3", "a:b", ":", "::int", "a::int", ">5", "=", "!=", "~", "()", "(a", "a)", '"',
     '"a"', "\\", "\\*", "a\\", " ", "", "\n", "\t\u2028\u00a0", "tag:x", "error", "ERROR", "success", "7d", "+1d", "é", "\u0301", "\x1b",
     "\U000e0001", "a b", "a,b", "don't", "#", "%", "tag", "score", "since", "until", "meta", "col", "model", "meta.model", "col.x",
-    "score.x", "a.b", "status", "latency_ms",
+    "score.x", "a.b", "status", "latency_ms", "output.x", "output.", "parameters", "::json",
 )  # fmt: skip
 _texts = st.one_of(st.sampled_from(_SIGNS), st.lists(st.sampled_from(_SIGNS), max_size=4).map("".join), texts)
 _names = st.one_of(_texts.filter(bool), keys(40)).map(lambda text: text[:500])
@@ -46,13 +46,20 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-def _readings(key: str) -> st.SearchStrategy[Expression]:
-    asked = meta(key)
+def _readings(asked: ReadableExpression) -> st.SearchStrategy[Expression]:
     return st.sampled_from((asked, asked.as_float(), asked.as_int(), asked.as_datetime()))
 
 
+_json_columns = st.sampled_from(sorted(JSON_COLUMNS)).map(col)
+_paths = _names.map(lambda text: text.replace(".", "_", text.count(".") - 9))
+_inside = st.builds(lambda column, path: column[path], _json_columns, _paths)
+
+
 _operands: st.SearchStrategy[Expression] = st.one_of(
-    st.sampled_from(tuple(COLUMNS)).map(col), _names.flatmap(_readings), _names.map(score), st.just(score())
+    st.sampled_from(tuple(COLUMNS)).map(col),
+    (_names.map(meta) | _inside).flatmap(_readings),
+    _names.map(score),
+    st.just(score()),
 )
 _spans = st.timedeltas(timedelta(days=-40_000), timedelta(days=40_000)) | st.sampled_from(
     ("7d", "90m", "1.5h", "2w")
@@ -62,7 +69,9 @@ _spans = st.timedeltas(timedelta(days=-40_000), timedelta(days=40_000)) | st.sam
 @st.composite
 def _leaves(draw: st.DrawFn) -> Condition:
     """One condition without others in it, as the Python face makes it."""
-    way = draw(st.sampled_from(("compare", "compare", "is_in", "exists", "part", "tag", "time", "said")))
+    way = draw(
+        st.sampled_from(("compare", "compare", "is_in", "exists", "part", "tag", "time", "said", "json"))
+    )
     if way == "tag":
         return tag(draw(_names))
     if way == "time":
@@ -71,14 +80,24 @@ def _leaves(draw: st.DrawFn) -> Condition:
     if way == "said":
         text = draw(_texts)
         return col.input_text.contains(text, case=False) | col.output_text.contains(text, case=False)
+    if way == "json":
+        inside, other = draw(_inside), draw(_texts | _numbers | st.booleans())
+        same: Condition = inside == other
+        whole = draw(_json_columns).is_json()
+        drawn: Condition = draw(st.sampled_from((same, inside.is_in([other, "a", 1]), whole)))
+        return drawn
     left = draw(_operands)
     if way == "exists":
         return left.exists()
     if way == "part" and left.kind == "text":
         part = draw(_texts)
-        return draw(
-            st.sampled_from((left.contains(part), left.starts_with(part), left.contains(part, case=False)))
+        parts = (
+            left.contains(part),
+            left.starts_with(part),
+            left.ends_with(part),
+            left.contains(part, case=False),
         )
+        return draw(st.sampled_from(parts))
     value = _VALUES[left.kind]
     if way == "is_in":
         return left.is_in(draw(st.lists(value, max_size=3)))

@@ -74,6 +74,9 @@ def check_log_request_holds_what_was_sent(program: Ran) -> None:
     }  # user_id was replaced
     assert kept.scores == {"default": 95, "tone": 40}
     assert program.found["log_request"]["id"] == kept.request_id
+    version = program.found["log_request"]["prompt_version"]
+    assert [one["role"] for one in version["prompt_template"]["messages"]] == ["user", "assistant"]
+    assert version["metadata"]["model"]["parameters"] == LOGGED["parameters"]
 
 
 def check_what_the_sdk_fills_in_is_not_known(program: Ran) -> None:
@@ -263,6 +266,7 @@ ARGUMENTS = {
         ({"tags": ["x" * 600]}, ["body", "tags"], "512"),
         ({"score": 101}, ["body", "score"], "between 0 and 100"),
         ({"input_tokens": -1}, ["body", "input_tokens"], "at least 0"),
+        ({"prompt_version_number": 0}, ["body", "prompt_version_number"], "at least 1"),
         ({"request_end_time": 5}, ["body", "request_end_time"], "lies before"),
         ({"status": "FINE"}, ["body", "status"], "SUCCESS, WARNING, ERROR"),
         ({"input": {"a": 1}}, ["body", "input"], "neither a prompt blueprint"),
@@ -339,6 +343,8 @@ def test_read_only(tmp_path: Path) -> None:
             "/rest/track-metadata",
             "/create-group",
             "/rest/prompt-templates",
+            "/prompts/1/label",
+            "/spans-bulk",
             "/v1/traces",
         ):
             refused = httpx.post(f"{served.url}{path}", json=ARGUMENTS)

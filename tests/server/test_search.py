@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BASE = "/api/public/v2/requests"
-CALL = {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+CALL = {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Lima"}'}}
+ANSWER = '{"result": {"status": "Approved", "score": 0.95}, "ok": true, "why": "", "none": null}'
 START = 1_767_225_600  # 2026-01-01T00:00:00Z
 
 
@@ -30,6 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         **common, provider="openai", model="gpt-4o", request_start_time=START, request_end_time=START + 2, input_tokens=10,
         output_tokens=20, price=0.5, tags=["prod", "chat"], metadata={"user_id": "u1", "plan": "pro"}, score=90,
         prompt_name="cake", prompt_version_number=1, request_id=foreign_request_id("promptlayer", 1),
+        prompt_input_variables={"cake": "Chocolate", "size": "8", "user": {"id": 7, "roles": ["a", "b"]}, "note": ""},
     )  # fmt: skip
     client.log_request(
         input="The weather?", output={"role": "assistant", "content": None, "tool_calls": [CALL]}, provider="anthropic",
@@ -37,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         metadata={"user_id": "u2"}, tags=["chat"], request_id=foreign_request_id("promptlayer", 2), prompt_id=77,
     )  # fmt: skip
     client.log_request(
-        input="Hello", output=None, provider="openai", model="gpt-4o-mini", request_start_time=START + 172_800,
+        input="Hello", output=ANSWER, provider="openai", model="gpt-4o-mini", request_start_time=START + 172_800,
         request_end_time=START + 172_804, error_type="PROVIDER_TIMEOUT", request_id=foreign_request_id("promptlayer", 3),
     )  # fmt: skip
     with TestClient(make_app(client), base_url="http://localhost") as browser:
@@ -76,6 +78,8 @@ PROMPT = 0  # stands for the number of the prompt "cake", which the test asks fo
         (one("input_text", "contains", "CHOCOLATE"), {1}),
         (one("input_text", "not_contains", "cake"), {2, 3}),
         (one("output_text", "starts_with", "Take"), {1}),
+        (one("output_text", "ends_with", "flour"), {1}),
+        (one("input_text", "ends_with", "WEATHER?"), set()),
         (one("input_tokens", "eq", 10), {1}),
         (one("input_tokens", "neq", 10), {2, 3}),
         (one("input_tokens", "gt", 10), {2}),
@@ -97,6 +101,34 @@ PROMPT = 0  # stands for the number of the prompt "cake", which the test asks fo
         (one("is_tool_call", "is_false"), {1, 3}),
         (one("tool_names", "contains", "get_weather"), {2}),
         (one("tool_names", "is_empty"), {1, 3}),
+        (one("is_json", "is_true"), {3}),
+        (one("is_json", "is_false"), {1, 2}),
+        (one("is_plain_text", "is_true"), {1}),
+        (one("is_plain_text", "is_false"), {2, 3}),
+        (one("output", "key_equals", "Approved", "result.status"), {3}),
+        (one("output", "key_equals", 0.95, "result.score"), {3}),
+        (one("output", "key_equals", True, "ok"), {3}),
+        (one("output", "key_equals", "get_weather", "tool_calls.function.name"), {2}),
+        (one("output", "key_contains", "LIM", "tool_calls.function.arguments.city"), {2}),
+        (one("output", "key_not_equals", "Approved", "result.status"), {1, 2}),
+        (one("output", "in", ["Approved", 3], "result.status"), {3}),
+        (one("output", "not_in", ["Approved"], "result.status"), {1, 2}),
+        (one("output", "is_empty", None, "why"), {1, 2, 3}),
+        (one("output", "is_not_empty", None, "result.status"), {3}),
+        (one("output_keys", "contains", "result.status"), {3}),
+        (one("output_keys", "not_contains", "none"), {1, 2, 3}),
+        (one("output_keys", "in", ["ok", "tool_calls.id"]), {2, 3}),
+        (one("output_keys", "not_in", ["ok"]), {1, 2}),
+        (one("output_keys", "is_empty"), {1}),
+        (one("output_keys", "is_not_empty"), {2, 3}),
+        (one("input_variables", "key_equals", "Chocolate", "cake"), {1}),
+        (one("input_variables", "key_equals", 8, "size"), {1}),
+        (one("input_variables", "key_contains", "choc", "cake"), {1}),
+        (one("input_variables", "key_not_equals", "Plum", "cake"), {1, 2, 3}),
+        (one("input_variables", "in", ["b"], "user.roles"), {1}),
+        (one("input_variables", "is_empty", None, "note"), {1, 2, 3}),
+        (one("input_variable_keys", "contains", "user.id"), {1}),
+        (one("input_variable_keys", "is_empty"), {2, 3}),
         (one("tags", "contains", "prod"), {1}),
         (one("tags", "not_contains", "prod"), {2, 3}),
         (one("tags", "in", ["prod", "chat"]), {1, 2}),
@@ -152,6 +184,9 @@ def test_every_pair_of_the_table_is_answered(server: TestClient) -> None:
         ({"filters": [one("nothing", "is", 1)]}, r"filters.filters[0].field: there is no field 'nothing'"),
         ({"filters": [one("engine", "gt", 1)]}, "engine takes is"),
         ({"filters": [one("metadata", "key_equals", "u1")]}, "nested_key is missing"),
+        ({"filters": [one("output", "key_equals", "x")]}, "nested_key is missing"),
+        ({"filters": [one("output", "key_equals", ["x"], "k")]}, "value is text"),
+        ({"filters": [one("output_keys", "contains", "")]}, "not empty"),
         ({"filters": [one("input_tokens", "eq", "many")]}, "a number"),
         ({"filters": [one("input_tokens", "between", [1])]}, "a list of two"),
         ({"filters": [one("request_start_time", "is", "soon")]}, "ISO 8601"),
@@ -212,6 +247,13 @@ def test_one_request(server: TestClient) -> None:
         ({"field": "metadata_values", "metadata_key": "user_id", "prefix": "U"}, ["u1", "u2"]),
         ({"field": "status", "filter_group": '{"filters":[{"field":"tags","operator":"contains","value":"prod"}]}'}, ["SUCCESS"]),
         ({"field": "prompt"}, ["cake"]),
+        ({"field": "prompt", "prompt_id": "77"}, []),
+        ({"field": "prompt_id", "prefix": "7"}, ["77"]),
+        ({"field": "output_keys", "prefix": "R"}, ["result.score", "result.status"]),
+        ({"field": "output_values", "metadata_key": "result.status"}, ["Approved"]),
+        ({"field": "tool_names"}, ["get_weather"]),
+        ({"field": "input_variable_keys"}, ["cake", "note", "size", "user.id", "user.roles"]),
+        ({"field": "input_variable_values", "metadata_key": "user.roles"}, ["a", "b"]),
     ],
     ids=lambda given: given["field"] if isinstance(given, dict) else "",
 )  # fmt: skip
@@ -226,6 +268,8 @@ def test_analytics(server: TestClient) -> None:
     assert (told["totalRequests"], told["totalTokens"], told["totalCost"]) == (3, 130, 0.5)
     assert told["averageLatency"] == pytest.approx(7 / 3)
     assert sum(bucket["requests"] for bucket in told["stats"]) == 3
+    for name in ("totalCachedTokens", "totalThinkingTokens", "totalTokens"):
+        assert isinstance(told[name], int), name
     assert sum(bucket["statusCounts"]["ERROR"] for bucket in told["stats"]) == 1
     assert told["errorTypes"] == [{"errorType": "PROVIDER_TIMEOUT", "requests": 1}]
     assert told["metadataValueBreakdown"][0] == {
@@ -235,11 +279,25 @@ def test_analytics(server: TestClient) -> None:
         "requests": 1,
         "cost": 0.5,
     }
-    assert {row["model"]: row["requests"] for row in told["modelRequestsByDay"]} == {
-        "gpt-4o": 1,
-        "claude": 1,
-        "gpt-4o-mini": 1,
-    }
+    (interval,) = {bucket["date"] for bucket in told["stats"] if bucket["inputTokens"] == 100}
+    assert told["modelRequestsByDay"].keys() == {"gpt-4o", "claude", "gpt-4o-mini"}
+    assert told["modelRequestsByDay"]["claude"] == [[interval, 1]]
+    percentiles = told["latencyByModelByDay"]["claude"]
+    assert percentiles.keys() == {"average_latency", "p50_latency", "p90_latency", "p95_latency"}
+    assert list(percentiles.values()) == [[[interval, 1]]] * 4
+    assert told["latency"]["p95_latency"][interval] == 1
+    shapes = [bucket["outputShapeCounts"] for bucket in told["stats"] if bucket["requests"]]
+    assert shapes == [{"json": at == 2, "toolCall": at == 1, "plainText": at == 0} for at in range(3)]
+    assert {row["key"]: row["requests"] for row in told["outputKeysTop"]}.items() >= {"result.status": 1, "tool_calls.id": 1}.items()  # fmt: skip
+    assert told["toolsUsageBars"] == [{"name": "get_weather", "requests": 1}]
+    assert told["toolsLatency"] == [
+        {"toolName": "get_weather", "requests": 1, "avgLatencySeconds": 1, "minLatencySeconds": 1, "maxLatencySeconds": 1}
+    ]  # fmt: skip
+    (prompt,) = server.get("/prompt-templates", params={"name": "CAKE"}).json()["items"]
+    assert told["mostUsedPromptTemplates"] == [
+        {"promptId": str(prompt["id"]), "requests": 1, "promptName": "cake"}
+    ]
+    assert told["promptBreakdown"][0]["promptId"] == str(prompt["id"])
     assert (
         server.post(f"{BASE}/analytics", json={"filters": [one("engine", "is", "none")]}).json()[
             "totalRequests"
@@ -257,10 +315,15 @@ def test_charts(server: TestClient) -> None:
          "series": [{"key": "cost", "metric": "sum", "metricField": "cost"}, {"key": "n", "metric": "count"}],
          "derivedInsights": [{"type": "ratio", "label": "each", "numeratorSeriesKey": "cost", "denominatorSeriesKey": "n"}]},
         {"id": "models", "chartType": "area", "metric": "count", "groupByField": "engine", "timeSeries": True},
+        {"id": "keys", "chartType": "bar", "metric": "sum", "metricField": "input_tokens", "groupByField": "metadata_keys"},
+        {"id": "tools", "chartType": "bar", "metric": "count", "groupByField": "tool_names"},
+        {"id": "answers", "chartType": "bar", "metric": "count", "groupByField": "output_keys", "limit": 2},
+        {"id": "variables", "chartType": "bar", "metric": "count", "groupByField": "input_variable_keys", "limit": 1},
+        {"id": "keys_then", "chartType": "bar", "metric": "count", "groupByField": "metadata_keys", "timeSeries": True},
     ]  # fmt: skip
-    users, p95, each, models = server.post(
+    users, p95, each, models, by_key, tools, answers, variables, keys_then = server.post(
         f"{BASE}/analytics/custom-analytics", json={"customCharts": charts}
-    ).json()["charts"]
+    ).json()["customCharts"]
     assert users["data"] == [
         {"label": "u2", "value": 100},
         {"label": "u1", "value": 10},
@@ -269,18 +332,50 @@ def test_charts(server: TestClient) -> None:
     assert max(row["value"] or 0 for row in p95["data"]) == 4
     assert p95["series"][0]["unit"] == "duration_seconds"
     assert each["data"] == [{"label": "Overall", "cost": 0.5, "n": 3}]
-    assert each["derivedInsights"][0]["value"] == pytest.approx(0.5 / 3)
-    assert next(row for row in models["data"] if row.get("claude"))["claude"] == 1
+    assert each["derivedInsights"] == [charts[2]["derivedInsights"][0] | {"value": pytest.approx(0.5 / 3)}]  # type: ignore[index]
+    assert (users["title"], p95["title"]) == ("users", "p95")
+    keys = [one["key"] for one in models["series"]]
+    assert sorted(keys) == ["claude", "gpt-4o", "gpt-4o-mini"]
+    assert [sum(row[key] for row in models["data"]) for key in keys] == [1, 1, 1]
+    assert by_key["data"] == [{"label": "user_id", "value": 110}, {"label": "plan", "value": 10}]
+    assert tools["data"] == [{"label": "get_weather", "value": 1}]
+    assert [row["value"] for row in (*answers["data"], *variables["data"])] == [1, 1, 1]
+    assert {one["key"]: sum(row[one["key"]] for row in keys_then["data"]) for one in keys_then["series"]} == {
+        "user_id": 2,
+        "plan": 1,
+    }
 
 
 @pytest.mark.parametrize(
-    "path", ["/workflows/1/run", "/api/public/v2/skill-collections", "/api/public/v2/tables/9", "/spans-bulk"]
+    "path",
+    [
+        "/workflows/1/run",
+        "/api/public/v2/skill-collections",
+        "/api/public/v2/tables/9",
+        "/report-columns",
+        "/api/public/v2/traces/analytics/custom-analytics",
+        "/api/public/v2/folders",
+        "/api/public/v2/env-vars",
+    ],
 )
 def test_what_there_is_not_is_said(server: TestClient, path: str) -> None:
     """501, with what to do instead."""
     answer = server.post(path, json={})
     assert answer.status_code == 501
     assert "promptlog" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/log-request", "POST"), ("DELETE", "/prompt-templates/cake", "GET, HEAD, POST"), ("PUT", "/v1/traces", "POST")],
+)  # fmt: skip
+def test_a_wrong_method_is_told_the_right_one(
+    server: TestClient, method: str, path: str, allowed: str
+) -> None:
+    """405, as JSON."""
+    refused = server.request(method, path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+    assert allowed in refused.json()["message"]
 
 
 def test_a_completion_is_asked_for_as_the_sdk_does(server: TestClient) -> None:

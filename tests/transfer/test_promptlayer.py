@@ -9,7 +9,7 @@ import pytest
 
 from promptlog import PromptLog, foreign_request_id
 from promptlog.errors import InvalidInputError
-from promptlog.transfer.promptlayer import import_promptlayer
+from promptlog.transfer.promptlayer import Imported, import_promptlayer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,10 +58,15 @@ def written(folder: Path, *documents: Any) -> list[Path]:
     return paths
 
 
+def loaded(client: PromptLog, files: list[Path]) -> Imported:
+    """Import files into a store."""
+    return import_promptlayer(files, client._append_lines, client.templates.restore)
+
+
 def test_a_page_and_the_request_itself_are_one(client: PromptLog, tmp_path: Path) -> None:
     """The page has metadata, tags and scores, the request its content, whichever comes first."""
     for order in ((PAGE, REQUEST), (REQUEST, PAGE)):
-        assert import_promptlayer(written(tmp_path, *order), client._append_lines) == 1
+        assert loaded(client, written(tmp_path, *order)).requests == 1
         (kept,) = client.requests
         assert kept.request_id == foreign_request_id("promptlayer", 132)
         assert kept.metadata == {"user_id": "u1", "n": "3", "source_id": "132"}
@@ -74,7 +79,7 @@ def test_bodies_of_log_request(client: PromptLog, tmp_path: Path) -> None:
     """As they were answered, under their number; as they were sent, under what they hold. JSON Lines too."""
     path = tmp_path / "all.jsonl"
     path.write_text("\n".join([json.dumps(ANSWER), "", json.dumps(SENT)]))
-    assert import_promptlayer([path], client._append_lines) == 2
+    assert loaded(client, [path]).requests == 2
     answered = client.requests.get(foreign_request_id("promptlayer", 7))
     assert (answered.input_text, answered.output_text, answered.scores) == ("Hi", "Hi", {})
     sent = client.search("score:50").first()
@@ -86,10 +91,10 @@ def test_again_changes_nothing_and_undoes_nothing(client: PromptLog, tmp_path: P
     """What was tracked here since stays."""
     files = written(tmp_path, PAGE, REQUEST, SENT)
     for _ in range(2):
-        import_promptlayer(files, client._append_lines)
+        loaded(client, files)
         client.track.metadata(foreign_request_id("promptlayer", 132), {"user_id": "mine"})
         assert client.requests.count() == 2
-    import_promptlayer(files, client._append_lines)
+    loaded(client, files)
     assert client.requests.get(foreign_request_id("promptlayer", 132)).metadata["user_id"] == "mine"
 
 
@@ -108,8 +113,8 @@ def test_what_is_no_request_is_named(client: PromptLog, tmp_path: Path, text: st
     bad = tmp_path / "bad.json"
     bad.write_text(text)
     if said is None:
-        assert import_promptlayer([bad], client._append_lines) == 0
+        assert loaded(client, [bad]).requests == 0
         return
     with pytest.raises(InvalidInputError, match=said):
-        import_promptlayer([*written(tmp_path, PAGE), bad], client._append_lines)
+        loaded(client, [*written(tmp_path, PAGE), bad])
     assert client.requests.count() == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptlog.server.rest import analytics, logging, searching, templates, tracking
+from promptlog.server.rest import analytics, logging, searching, spans, templates, tracking
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -18,4 +18,5 @@ def rest_routes() -> list[BaseRoute]:
         *templates.routes(),
         *analytics.routes(),
         *searching.routes(),
+        *spans.routes(),
     ]

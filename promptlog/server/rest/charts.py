@@ -11,11 +11,15 @@ from promptlog.errors import InvalidInputError
 from promptlog.expressions.face import col, meta, tag
 from promptlog.expressions.grouping import by_time, count
 from promptlog.server.rest.fields import known
+from promptlog.server.rest.filter_table import TOOL
 from promptlog.server.rest.filters import condition_of, names_of
 from promptlog.server.rest.searching import QUERY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from promptlog.client import PromptLog
+    from promptlog.expressions.nodes import Condition
     from promptlog.server.rest.doors import Call
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -41,9 +45,23 @@ _GROUPED: dict[str, Any] = {
     "error_type": col.error_type,
     "tags": tag,
 }
-_UNANSWERED = (
-    "turn_count", "tool_call_count", "metadata_keys", "output_keys", "input_variable_keys", "tool_names",
-)  # fmt: skip
+#: A request counts under each that it has, so each is asked by itself: of the most frequent, which requests have it.
+_EACH: dict[str, Callable[[Any, int], dict[str, Condition]]] = {
+    "metadata_keys": lambda asked, limit: {
+        row["key"]: meta(row["key"]).exists() for row in asked.analytics(top=limit).top_metadata_keys.dicts()
+    },
+    "output_keys": lambda asked, limit: {
+        key: col.output[key].exists() for key, _ in asked.inside(col.output, limit=limit).fetchall()
+    },
+    "input_variable_keys": lambda asked, limit: {
+        key: col.input_variables[key].exists()
+        for key, _ in asked.inside(col.input_variables, limit=limit).fetchall()
+    },
+    "tool_names": lambda asked, limit: {
+        name: name == TOOL for name, _ in asked.inside(TOOL, limit=limit).fetchall()
+    },
+}
+_UNANSWERED = ("turn_count", "tool_call_count")
 
 _CHART_METRIC: dict[str, Any] = {
     "metric": {"enum": list(_METRICS)},
@@ -64,7 +82,7 @@ CHART: dict[str, Any] = {
             "type": "array",
             "items": {"type": "object", "required": ["metric"], "properties": _CHART_METRIC},
         },
-        "groupByField": {"enum": [*_GROUPED, None]},
+        "groupByField": {"enum": [*_GROUPED, *_EACH, None]},
         "groupByMetadataKey": {"type": ["string", "null"], "minLength": 1},
         "timeSeries": {"type": "boolean"},
         "limit": {"type": "integer", "minimum": 1, "maximum": _MOST_LIMIT},
@@ -89,7 +107,7 @@ def _draw(client: PromptLog, body: dict[str, Any], charts: list[_Chart]) -> dict
     every = "1d"
     if any(chart.over_time for chart in charts):
         every = asked.analytics().every
-    return {"success": True, "charts": [chart.data(asked, every) for chart in charts]}
+    return {"success": True, "customCharts": [chart.data(asked, every) for chart in charts]}
 
 
 class _Series:
@@ -145,9 +163,10 @@ class _Chart:
     def __init__(self, given: Any, where: str) -> None:
         if not isinstance(given, dict):
             raise HTTPException(400, f"{where}: a chart is an object")
-        self.id, self.title, self.kind = given.get("id"), given.get("title") or "", given.get("chartType")
+        self.id, self.kind = given.get("id"), given.get("chartType")
         if not isinstance(self.id, str) or not _ID.fullmatch(self.id):
             raise HTTPException(400, f"{where}.id: it has 1 to 64 letters, digits, _ and -")
+        self.title = given.get("title") or self.id
         if not isinstance(self.title, str) or len(self.title) > _MOST_TITLE:
             raise HTTPException(400, f"{where}.title: it is text of at most {_MOST_TITLE} characters")
         if self.kind not in _TYPES:
@@ -169,7 +188,7 @@ class _Chart:
             raise HTTPException(400, f"{where}.series: two have one key")
         self.over_time = given.get("timeSeries") is True
         self.group = _group(given, where)
-        self.limit = given.get("limit", _LIMIT)
+        self.limit = _LIMIT if given.get("limit") is None else given["limit"]
         if (
             isinstance(self.limit, bool)
             or not isinstance(self.limit, int)
@@ -186,39 +205,70 @@ class _Chart:
         """Ask, and return the chart with its data."""
         wanted = {f"v{place}": one.aggregation for place, one in enumerate(self.series)}
         whole = asked.agg(**wanted).dicts()[0]
-        if self.group is not None and not self.over_time:
+        series = [one.shown() for one in self.series]
+        if isinstance(self.group, str):
+            series, data = self._by_each(asked, every, wanted)
+        elif self.group is not None and self.over_time:
+            series, data = self._groups_over_time(asked, every, wanted)
+        elif self.group is not None:
             by = self.group if self.group is tag else self.group.alias("g")
             rows = asked.group_by(by).agg(**wanted).sort("v0", descending=True).limit(self.limit).dicts()
             data = [{"label": _label(next(iter(row.values()))), **self._values(row)} for row in rows]
         elif self.over_time:
-            data = self._over_time(asked, every, wanted)
+            rows = asked.group_by(by_time(every)).agg(**wanted).dicts()
+            data = [
+                {"label": _label(row["time"]), "bucketKey": row["time"], **self._values(row)} for row in rows
+            ]
         else:
             data = [{"label": "Overall", **self._values(whole)}]
         return {
             "id": self.id,
             "title": self.title,
             "chartType": self.kind,
-            "series": [one.shown() for one in self.series],
+            "series": series,
             "data": data,
             "derivedInsights": [self._insight(one, self._values(whole)) for one in self.insights],
         }
 
-    def _over_time(self, asked: Any, every: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
-        if self.group is None:
-            rows = asked.group_by(by_time(every)).agg(**wanted).dicts()
-            return [
-                {"label": _label(row["time"]), "bucketKey": row["time"], **self._values(row)} for row in rows
-            ]
+    def _groups_over_time(
+        self, asked: Any, every: str, wanted: dict[str, Any]
+    ) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+        """Return a series for each of the most frequent groups, and the rows of all."""
         by = self.group if self.group is tag else self.group.alias("g")
         top = asked.group_by(by).agg(n=count()).sort("n", descending=True).limit(self.limit).dicts()
-        kept = {next(iter(row.values())) for row in top}
+        keys = {group: _series_key(group) for row in top for group in (next(iter(row.values())),)}
+        only = self.series[0]
+        nothing = dict.fromkeys(keys.values(), 0 if only.unit == "count" else None)
         found: dict[Any, dict[str, Any]] = {}
         for row in asked.group_by(by_time(every), by).agg(**wanted).dicts():
             time, group, *_ = row.values()
-            bucket = found.setdefault(time, {"label": _label(time), "bucketKey": time})
-            if group in kept:
-                bucket[_label(group)] = self._values(row)[self.series[0].key]
-        return list(found.values())
+            bucket = found.setdefault(time, {"label": _label(time), "bucketKey": time, **nothing})
+            if group in keys:
+                bucket[keys[group]] = self._values(row)[only.key]
+        series = [{"key": key, "label": _label(group), "unit": only.unit} for group, key in keys.items()]
+        return series, list(found.values())
+
+    def _by_each(
+        self, asked: Any, every: str, wanted: dict[str, Any]
+    ) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+        """Return what has each of the most frequent keys or tools: a row of each; over time, a series of each."""
+        each = _EACH[self.group](asked, self.limit)
+        keys = list(each)
+        having = {key: asked.filter(condition) for key, condition in each.items()}
+        if not self.over_time:
+            rows = [(key, having[key].agg(**wanted).dicts()[0]) for key in keys]
+            rows.sort(key=lambda row: row[1]["v0"] or 0, reverse=True)
+            data = [{"label": key, **self._values(row)} for key, row in rows]
+            return [one.shown() for one in self.series], data
+        only, found = self.series[0], dict[Any, dict[str, Any]]()
+        names = {key: _series_key(key) for key in keys}
+        nothing = dict.fromkeys(names.values(), 0 if only.unit == "count" else None)
+        for key in keys:
+            for row in having[key].group_by(by_time(every)).agg(**wanted).dicts():
+                bucket = {"label": _label(row["time"]), "bucketKey": row["time"], **nothing}
+                found.setdefault(row["time"], bucket)[names[key]] = self._values(row)[only.key]
+        series = [{"key": names[key], "label": key, "unit": only.unit} for key in keys]
+        return series, [found[time] for time in sorted(found)]
 
     def _values(self, row: dict[str, Any]) -> dict[str, Any]:
         values = ((one, row[f"v{place}"]) for place, one in enumerate(self.series))
@@ -230,7 +280,13 @@ class _Chart:
     def _insight(self, given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         upper, lower = values[given["numeratorSeriesKey"]], values[given["denominatorSeriesKey"]]
         ratio = upper / lower if upper is not None and lower else None
-        return {"type": "ratio", "label": given.get("label") or "", "value": ratio}
+        return {
+            "type": "ratio",
+            "label": given.get("label") or "",
+            "numeratorSeriesKey": given["numeratorSeriesKey"],
+            "denominatorSeriesKey": given["denominatorSeriesKey"],
+            "value": ratio,
+        }
 
 
 def _group(given: dict[str, Any], where: str) -> Any:
@@ -244,11 +300,12 @@ def _group(given: dict[str, Any], where: str) -> Any:
             raise HTTPException(400, f"{where}.groupByMetadataKey: {error}") from None
     if field is None:
         return None
-    if field in _UNANSWERED:
-        raise HTTPException(400, f"{where}.groupByField: {field} cannot be grouped by here")
+    if isinstance(field, str) and field in _EACH:
+        return field
     if not isinstance(field, str) or field not in _GROUPED:
         raise HTTPException(
-            400, f"{where}.groupByField: it is one of {', '.join(_GROUPED)}, got {str(field)[:40]!r}"
+            400,
+            f"{where}.groupByField: it is one of {', '.join((*_GROUPED, *_EACH))}, got {str(field)[:40]!r}",
         )
     return _GROUPED[field]
 
@@ -258,7 +315,7 @@ def _insights(given: dict[str, Any], where: str, keys: set[str]) -> list[dict[st
     if not isinstance(insights, list):
         raise HTTPException(400, f"{where}.derivedInsights: it is a list")
     for one in insights:
-        if not isinstance(one, dict) or one.get("type") != "ratio":
+        if not isinstance(one, dict) or one.get("type", "ratio") != "ratio":
             raise HTTPException(400, f"{where}.derivedInsights: each is an object of type ratio")
         for name in ("numeratorSeriesKey", "denominatorSeriesKey"):
             if one.get(name) not in keys:
@@ -272,3 +329,9 @@ def _label(value: Any) -> str:
     if value is None:
         return "(none)"
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _series_key(group: Any) -> str:
+    """Return the name under which a row has a group's number: what it is called, but where a row has something else there."""
+    label = _label(group)
+    return f"value {label}" if label in ("label", "bucketKey") else label

@@ -45,6 +45,7 @@ def door(
     *,
     writes: bool = True,
     reads_body: bool = True,
+    needs_body: bool = True,
 ) -> Route:
     """Return the route of a door.
 
@@ -54,18 +55,23 @@ def door(
         work: answers, with a response or with a JSON object.
         writes: whether a server that only reads refuses it.
         reads_body: whether the body is a JSON object; else `work` reads it by itself.
+        needs_body: whether there must be one; else nothing, or null, counts as an empty object.
     """
-    return Route(path, partial(_enter, work, writes, reads_body and method == "POST"), methods=[method])
+    reads_body = reads_body and method in ("POST", "PATCH")
+    return Route(path, partial(_enter, work, writes, reads_body, needs_body), methods=[method])
 
 
 async def _enter(
     work: Callable[[Call], Awaitable[Response | dict[str, Any]]],
     writes: bool,
     reads_body: bool,
+    needs_body: bool,
     request: Request,
 ) -> Response:
     house = house_of(request)
-    body = await json_body(request) if reads_body else {}
+    body: dict[str, Any] = {}
+    if reads_body and (needs_body or (await request.body()).strip() not in (b"", b"null")):
+        body = await json_body(request)
     if house.token is not None or house.api_key is not None:
         _check_key(request, house, body)
     if writes and house.read_only:

@@ -76,6 +76,8 @@ def _where(error: InvalidInputError, fields: tuple[str, ...]) -> tuple[str, ...]
         return ("metadata",)
     if isinstance(error, InvalidTagError) and "tags" in fields:
         return ("tags",)
+    if "prompt version" in str(error) and "prompt_version_number" in fields:
+        return ("prompt_version_number",)
     named = next((word for word in _WORD.findall(str(error)) if word in fields), None)
     return (named,) if named else ()
 

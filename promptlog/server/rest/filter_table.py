@@ -57,15 +57,21 @@ class Asked:
         return col(self.name)
 
     @property
-    def meta(self) -> Expression:
-        """The value of the metadata key that is asked about."""
+    def nested(self) -> Expression:
+        """What stands under the nested key: of metadata, or inside the JSON of a column."""
         if not isinstance(self.key, str) or not self.key:
-            raise InvalidInputError("nested_key is missing: the metadata key that is asked about")
-        return meta(self.key)
+            raise InvalidInputError(f"nested_key is missing: the key inside {self.name} that is asked about")
+        return meta(self.key) if self.name == "metadata" else self.column[self.key]
+
+    def own(self, value: Any) -> Any:
+        """Return a value as what stands under the nested key is compared with: metadata is text."""
+        if self.name == "metadata" or not isinstance(value, bool | int | float):
+            return Asked(self.name, value, self.key, self.names).text
+        return value
 
     @property
     def text(self) -> str:
-        """The value as text: metadata is."""
+        """The value as text."""
         if isinstance(self.value, bool) or not isinstance(self.value, str | int | float):
             raise InvalidInputError(f"value is text, got {type(self.value).__name__}")
         return str(self.value)
@@ -127,7 +133,7 @@ def _on(asked: Asked) -> Condition:
 def _tool(name: str) -> Condition:
     """Return that the output calls a tool. Blueprints are kept as JSON without blanks; text in it has its quotes escaped."""
     return And(
-        (_CALLS_TOOLS, col.output.contains(f'"function":{{"name":{json.dumps(name, ensure_ascii=False)}'))
+        (CALLS_TOOLS, col.output.contains(f'"function":{{"name":{json.dumps(name, ensure_ascii=False)}'))
     )
 
 
@@ -153,7 +159,16 @@ def _any_key(asked: Asked) -> Condition:
     return Or(tuple(meta(key).exists() for key in keys))
 
 
-_CALLS_TOOLS = col.output.contains('"tool_calls":[{')
+def _has_keys(asked: Asked) -> Condition:
+    """Return that a JSON object has a key: only an empty one has no quotes."""
+    if asked.name == "output":
+        return Or((CALLS_TOOLS, And((col.output.is_json(), col.output_text.contains('"')))))
+    return And((asked.column.is_json(), asked.column.contains('"')))
+
+
+TOOL = col.output["tool_calls.function.name"]  # the tools that an answer calls, by name
+CALLS_TOOLS = col.output.contains('"tool_calls":[{')
+PLAIN_TEXT = And((col.output.exists(), Not(col.output.is_json()), Not(CALLS_TOOLS)))
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 
@@ -165,6 +180,7 @@ _TEXT_PARTS = _with_opposites(
     {
         "contains": lambda a: a.column.contains(a.text, case=False),
         "starts_with": lambda a: a.column.starts_with(a.text),
+        "ends_with": lambda a: a.column.ends_with(a.text),
     },
     {"not_contains": "contains"},
 )
@@ -231,20 +247,30 @@ OPERATORS: dict[str, dict[str, Make]] = {
         {
             "contains": lambda a: _tool(a.text),
             "in": lambda a: Or(tuple(_tool(one) for one in a.texts)),
-            "is_not_empty": lambda _: _CALLS_TOOLS,
+            "is_not_empty": lambda _: CALLS_TOOLS,
         },
         {"not_contains": "contains", "not_in": "in", "is_empty": "is_not_empty"},
     ),
-    "calls": {"is_true": lambda _: _CALLS_TOOLS, "is_false": lambda _: Not(_CALLS_TOOLS)},
-    "metadata": _with_opposites(
+    "calls": {"is_true": lambda _: CALLS_TOOLS, "is_false": lambda _: Not(CALLS_TOOLS)},
+    "nested": _with_opposites(
         {
-            "key_equals": lambda a: a.meta == a.text,
-            "key_contains": lambda a: a.meta.contains(a.text, case=False),
-            "in": lambda a: a.meta.is_in(a.texts),
-            "is_not_empty": lambda a: And((a.meta.exists(), Not(a.meta == ""))),
+            "key_equals": lambda a: a.nested == a.own(a.value),
+            "key_contains": lambda a: a.nested.contains(a.text, case=False),
+            "in": lambda a: a.nested.is_in([a.own(one) for one in a.many]),
+            "is_not_empty": lambda a: And((a.nested.exists(), Or((a.nested != "", Not(a.nested == ""))))),
         },
         {"key_not_equals": "key_equals", "not_in": "in", "is_empty": "is_not_empty"},
     ),
+    "json_keys": _with_opposites(
+        {
+            "contains": lambda a: a.column[a.text].exists(),
+            "in": lambda a: Or(tuple(a.column[one].exists() for one in a.texts)),
+            "is_not_empty": _has_keys,
+        },
+        {"not_contains": "contains", "not_in": "in", "is_empty": "is_not_empty"},
+    ),
+    "json": {"is_true": lambda a: a.column.is_json(), "is_false": lambda a: Not(a.column.is_json())},
+    "plain": {"is_true": lambda _: PLAIN_TEXT, "is_false": lambda _: Not(PLAIN_TEXT)},
 }
 
 #: Each field: its type, and the column that it is here where that has another name.
@@ -267,8 +293,14 @@ FIELDS: dict[str, tuple[str, str]] = {
     "is_tool_call": ("calls", ""),
     "tags": ("tags", ""),
     "metadata_keys": ("keys", ""),
-    "metadata": ("metadata", ""),
+    "metadata": ("nested", ""),
     "tool_names": ("tools", ""),
+    "is_json": ("json", "output"),
+    "is_plain_text": ("plain", "output"),
+    "output": ("nested", ""),
+    "output_keys": ("json_keys", "output"),
+    "input_variables": ("nested", ""),
+    "input_variable_keys": ("json_keys", "input_variables"),
     # Ours beside PromptLayer's.
     "error_type": ("string", ""),
     "prompt_name": ("string", ""),
@@ -279,16 +311,9 @@ FIELDS: dict[str, tuple[str, str]] = {
     "thinking_tokens": ("number", "reasoning_tokens"),
 }
 
-_INSIDE = "what stands inside the JSON of an output or of variables is not looked into; text in it is found by q or output_text"
 _JUDGED = "it takes a model to judge; log your own judgement as metadata, and ask for that"
 #: PromptLayer's fields that are not answered, and why.
 UNANSWERED = {
-    "is_json": _INSIDE,
-    "is_plain_text": _INSIDE,
-    "output": _INSIDE,
-    "output_keys": _INSIDE,
-    "input_variables": _INSIDE,
-    "input_variable_keys": _INSIDE,
     "user_intent": _JUDGED,
     "agent_intent": _JUDGED,
 }

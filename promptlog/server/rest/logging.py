@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptlog.models.arguments import RequestArguments
+from promptlog.models.content import blueprint
 from promptlog.server.house import written
 from promptlog.server.rest.answers import answer
+from promptlog.server.rest.blueprints import blueprint_of
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known, naming, required
 from promptlog.server.rest.wrapped import seen
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 FIELDS = tuple(RequestArguments.__annotations__)
-_REQUIRED = ("provider", "model", "input", "output", "request_start_time", "request_end_time")
+REQUIRED = ("provider", "model", "input", "output", "request_start_time", "request_end_time")
 #: What PromptLayer's SDK sends where its caller said nothing; nobody means it.
 _UNTOLD = {"input_tokens": 0, "output_tokens": 0, "price": 0, "function_name": "", "score": 0}
 
@@ -31,9 +33,9 @@ def routes() -> list[BaseRoute]:
 
 async def log_request(call: Call) -> Response:
     """Log one request; PromptLayer's 201 has the id as `id`, its documentation as `request_id`."""
-    arguments = _told(known(call.body, FIELDS))
-    required(arguments, *_REQUIRED)
-    await _name_prompt(call, arguments)
+    arguments = told(known(call.body, FIELDS))
+    required(arguments, *REQUIRED)
+    await name_prompt(call, arguments)
     with naming(*FIELDS):
         logged = call.house.client.log_request(**arguments)
     request_id = written(logged["id"])
@@ -42,7 +44,14 @@ async def log_request(call: Call) -> Response:
             "success": True,
             "id": request_id,
             "request_id": request_id,
-            "prompt_version": None,
+            "prompt_version": blueprint_of(
+                blueprint(arguments["input"], "user", "input"),
+                blueprint(arguments["output"], "assistant", "output"),
+                provider=arguments["provider"],
+                model=arguments["model"],
+                parameters=arguments.get("parameters"),
+                api_type=arguments.get("api_type"),
+            ),
             "status": arguments.get("status") or ("ERROR" if arguments.get("error_type") else "SUCCESS"),
             "error_type": arguments.get("error_type"),
             "error_message": arguments.get("error_message"),
@@ -51,7 +60,7 @@ async def log_request(call: Call) -> Response:
     )
 
 
-def _told(arguments: dict[str, Any]) -> dict[str, Any]:
+def told(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments without what stands for nothing: of tokens both 0, a price of 0, an unnamed score of 0."""
     if arguments.get("output_tokens") or arguments.get("input_tokens"):
         untold = {"price": 0, "function_name": "", "score": 0}
@@ -72,7 +81,7 @@ async def track_request(call: Call) -> dict[str, Any]:
     found = seen(call.body)
     arguments = {name: value for name, value in found.arguments.items() if value is not None}
     arguments.setdefault("output", None)
-    await _name_prompt(call, arguments, version=call.body.get("prompt_version"))
+    await name_prompt(call, arguments, version=call.body.get("prompt_version"))
     with naming(*FIELDS):
         logged = call.house.client.log_request(**arguments)
     return {
@@ -83,7 +92,7 @@ async def track_request(call: Call) -> dict[str, Any]:
     }
 
 
-async def _name_prompt(call: Call, arguments: dict[str, Any], version: Any = None) -> None:
+async def name_prompt(call: Call, arguments: dict[str, Any], version: Any = None) -> None:
     """Say the name of a prompt of which only the number is told, where it is one of ours."""
     if version is not None:
         arguments.setdefault("prompt_version_number", version)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 
-from promptlog.errors import InvalidRequestIdError
+from promptlog.errors import InvalidInputError, InvalidRequestIdError
 from promptlog.expressions.face import col, tag
 from promptlog.expressions.grouping import count
+from promptlog.identifiers import prompt_id
+from promptlog.server.rest.blueprints import blueprint_of
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known, naming, request_id_of
 from promptlog.server.rest.filters import condition_of, names_of
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from promptlog.client import PromptLog
+    from promptlog.expressions.face import Expression
     from promptlog.expressions.nodes import Condition
     from promptlog.models.request import Request
     from promptlog.models.trace import Trace
@@ -164,16 +167,14 @@ async def get_request(call: Call) -> dict[str, Any]:
 
 def _whole(found: Request) -> dict[str, Any]:
     tokens = [count for count in (found.input_tokens, found.output_tokens) if count is not None]
-    model = {
-        "provider": found.provider,
-        "name": found.model,
-        "parameters": found.parameters or {},
-        "api_type": found.api_type,
-    }
+    blueprint = blueprint_of(
+        found.input, found.output, provider=found.provider, model=found.model, parameters=found.parameters,
+        api_type=found.api_type,
+    )  # fmt: skip
     return {
         "success": True,
         "request_id": found.request_id,
-        "prompt_blueprint": {"prompt_template": joined(found), "metadata": {"model": model}},
+        "prompt_blueprint": blueprint,
         "provider": found.provider,
         "model": found.model,
         "input_tokens": found.input_tokens,
@@ -193,33 +194,45 @@ def _whole(found: Request) -> dict[str, Any]:
         "function_name": found.function_name,
         "metadata": found.metadata,
         "tags_array": found.tags,
-        "scores": [{"name": name, "score": score} for name, score in found.scores.items()],
+        "scores": [
+            {
+                "name": name,
+                "score": found.scores.get(name),
+                **({"label": found.score_labels[name]} if name in found.score_labels else {}),
+            }
+            for name in found.judgements
+        ],
         "prompt_name": found.prompt_name,
         "prompt_version_number": found.prompt_version,
+        "prompt_label": found.prompt_label,
+        "prompt_id": found.prompt_id,
         "prompt_input_variables": found.input_variables,
-        "group_id": found.group_id,
-        "span_id": found.span_id,
+        **{name: getattr(found, name) for name in _AS_THEY_ARE},
     }
 
 
-def joined(found: Request) -> dict[str, Any]:
-    """Return what went in with what came out after it, in one blueprint."""
-    given, said = found.input or {"type": "chat", "messages": []}, found.output or {}
-    if "messages" in given:
-        answers = said.get("messages") or (
-            [{"role": "assistant", "content": said["content"]}] if said.get("content") else []
-        )
-        return {**given, "messages": [*given["messages"], *answers]}
-    blocks = said.get("content") or [
-        block for one in said.get("messages") or () for block in one.get("content") or ()
-    ]
-    return {**given, "content": [*(given.get("content") or ()), *blocks]}
+_AS_THEY_ARE = (
+    "group_id", "span_id", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "finish_reason", "replayed_from",
+    "logged_at",
+)  # fmt: skip
 
 
 async def get_trace(call: Call) -> dict[str, Any]:
     """Return the spans of a trace."""
+    return _trace(await trace_of(call))
+
+
+async def trace_of(call: Call) -> Trace:
+    """Return the trace that a path names.
+
+    Raises:
+        HTTPException: 404, of what is no trace's id too.
+    """
     trace_id = call.request.path_params["trace_id"]
-    return _trace(await call.house.ask(lambda: call.house.client.trace(trace_id)))
+    try:
+        return await call.house.ask(lambda: call.house.client.trace(trace_id))
+    except InvalidInputError as error:
+        raise HTTPException(404, str(error)) from None
 
 
 def _trace(found: Trace) -> dict[str, Any]:
@@ -234,8 +247,10 @@ def _trace(found: Trace) -> dict[str, Any]:
             "end_time": span.end_time,
             "kind": span.kind,
             "status": {"status_code": span.status, "description": span.status_message},
-            "attributes": span.attributes,
-            "events": span.events,
+            **{
+                name: getattr(span, name)
+                for name in ("attributes", "events", "links", "resource", "scope", "metadata", "tags")
+            },
         }
         for span in found.spans
     ]
@@ -253,7 +268,15 @@ _BY_COLUMN = {
     "engine": "model", "provider_type": "provider", "status": "status", "prompt": "prompt_name", "prompt_name": "prompt_name",
     "error_type": "error_type",
 }  # fmt: skip
-SUGGESTED_FIELDS = (*_BY_COLUMN, "prompt_id", "tags", "metadata_keys", "metadata_values")
+#: What stands inside JSON: the keys of a column, the values of a key of it, and the names of tools.
+_INSIDE: dict[str, Expression] = {
+    "output_keys": col.output, "input_variable_keys": col.input_variables, "tool_names": col.output["tool_calls.function.name"],
+}  # fmt: skip
+_VALUES = {"output_values": col.output, "input_variable_values": col.input_variables}
+_NEWEST = 10_000  # requests inside which is looked
+SUGGESTED_FIELDS = (
+    *_BY_COLUMN, "prompt_id", "tags", "metadata_keys", "metadata_values", *_INSIDE, *_VALUES,
+)  # fmt: skip
 
 
 async def suggestions(call: Call) -> dict[str, Any]:
@@ -264,7 +287,7 @@ async def suggestions(call: Call) -> dict[str, Any]:
         raise HTTPException(
             400, f"field: it is one of {', '.join(SUGGESTED_FIELDS)}, got {str(field)[:40]!r}"
         )
-    if field == "metadata_values" and not key:
+    if field in ("metadata_values", *_VALUES) and not key:
         raise HTTPException(400, "metadata_key: it is missing; the key whose values are asked for")
     body: dict[str, Any] = {}
     if group := query.get("filter_group"):
@@ -272,6 +295,8 @@ async def suggestions(call: Call) -> dict[str, Any]:
             body["filter_group"] = json.loads(group)
         except (ValueError, RecursionError) as error:
             raise HTTPException(400, f"filter_group: it is no JSON: {error}") from None
+    if field == "prompt" and (number := query.get("prompt_id")):
+        body["filters"] = [{"field": "prompt_id", "operator": "eq", "value": number}]
     with naming():
         values = await call.house.ask(_suggest, call.house.client, field, prefix, key or "", body)
     return {"success": True, "values": values}
@@ -290,8 +315,12 @@ def _suggest(client: PromptLog, field: str, prefix: str, key: str, body: dict[st
         return list(dict.fromkeys(found))[:_SUGGESTED]
     if field == "metadata_keys":
         found = [row["key"] for row in client.metadata.keys(*narrowed).dicts()]
+    elif field in _INSIDE or field in _VALUES:
+        of = _INSIDE[field] if field in _INSIDE else _VALUES[field][key]
+        inside = client.requests.filter(*narrowed).limit(_NEWEST).inside(of, limit=_NEWEST)
+        found = [value for value, _ in inside.fetchall()]
     elif field == "prompt_id":
-        found = [str(one["id"]) for one in client.templates.all(1, 1000)]
+        found = _prompt_ids(client.requests.filter(*narrowed))
     else:
         by = tag if field == "tags" else col(_BY_COLUMN[field])
         rows = (
@@ -304,3 +333,19 @@ def _suggest(client: PromptLog, field: str, prefix: str, key: str, body: dict[st
         )
         found = [value for row in rows if (value := next(iter(row.values()))) is not None]
     return [value for value in found if value.lower().startswith(prefix.lower())][:_SUGGESTED]
+
+
+def _prompt_ids(asked: Any) -> list[str]:
+    """Return the numbers of the prompts that requests came from: those of their names, else those that were logged."""
+    rows = (
+        asked.group_by(col.prompt_name, col.prompt_id)
+        .agg(n=count())
+        .sort("n", descending=True)
+        .limit(1000)
+        .dicts()
+    )
+    told = (
+        str(prompt_id(row["prompt_name"])) if row["prompt_name"] is not None else row["prompt_id"]
+        for row in rows
+    )
+    return list(dict.fromkeys(one for one in told if one is not None))

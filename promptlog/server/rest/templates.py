@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from starlette.exceptions import HTTPException
-
 from promptlog.models.content import text_of
 from promptlog.providers.openai import LOCAL
+from promptlog.server.rest import labels
 from promptlog.server.rest.answers import WrongField, answer
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import naming, required
+from promptlog.server.rest.labels import name_of
+from promptlog.server.rest.listing import all_prompts, flag
+from promptlog.server.rest.patching import patched
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
@@ -25,26 +29,30 @@ _PUBLISH_IGNORES = (
     "folder_id", "inference_client_name", "parent_version_id", "provider_base_url_name", "provider_id", "report_id",
     "workspace_id",
 )  # fmt: skip
-_MOST = 1000  # prompts in a page
 
 
 def routes() -> list[BaseRoute]:
-    """Return the doors. A name may hold slashes, so the list comes before it."""
+    """Return the doors. A name may hold slashes, so what stands below a name comes before it, and the list before both."""
     return [
         *(
             door("GET", path, all_prompts, writes=False)
             for path in ("/prompt-templates", "/rest/prompt-templates")
         ),
         *(door("POST", path, publish) for path in ("/rest/prompt-templates", "/prompt-templates")),
-        door("POST", "/prompt-templates/{name:path}", get_prompt, writes=False),
-        door("GET", "/prompt-templates/{name:path}", get_prompt, writes=False),
+        *labels.routes(get_published),
+        # PromptLayer's SDK for JavaScript sends no body where it has no parameters.
+        door("POST", "/prompt-templates/{name:path}", get_prompt, writes=False, needs_body=False),
+        door("GET", "/prompt-templates/{name:path}", get_published, writes=False),
+        door("PATCH", "/rest/prompt-templates/{name:path}", patch),
     ]
 
 
 async def get_prompt(call: Call) -> dict[str, Any]:
     """Return a prompt, rendered where variables are given, with the arguments of its provider's SDK."""
-    name: str = call.request.path_params["name"]
-    given: dict[str, Any] = call.body or dict(call.request.query_params)
+    return await _got(call, await name_of(call), call.body)
+
+
+async def _got(call: Call, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     params = {key: value for key, value in given.items() if key in _PARAMS and value is not None}
     if isinstance(version := params.get("version"), str) and version.isascii() and version.isdigit():
         params["version"] = int(version)
@@ -52,6 +60,24 @@ async def get_prompt(call: Call) -> dict[str, Any]:
         found = await call.house.ask(lambda: call.house.client.templates.get(name, params))
     call.house.remember_prompt(found["id"], name)
     return {**found, **_completion(found), **_address(call, found)}
+
+
+async def get_published(call: Call) -> dict[str, Any]:
+    """Return a prompt as it was published; with the arguments of its provider's SDK, and without its snippets, where asked for."""
+    name, query = await name_of(call), call.request.query_params
+    found = await _got(call, name, query)
+    versions = await call.house.ask(lambda: call.house.client.templates.versions(name))
+    row = next(one for one in versions if one["version"] == found["version"])
+    if not flag(query, "resolve_snippets", default=True):
+        found["prompt_template"] = row["prompt_template"]
+    if not flag(query, "include_llm_kwargs", default=False):
+        del found["llm_kwargs"]
+    more = {
+        "metadata": row["metadata"],
+        "release_labels": row["release_labels"],
+        "created_at": row["published_at"],
+    }
+    return {"success": True, **found, **more}
 
 
 def _completion(prompt: dict[str, Any]) -> dict[str, Any]:
@@ -77,47 +103,20 @@ def _address(call: Call, prompt: dict[str, Any]) -> dict[str, Any]:
     return {"custom_provider": {"name": provider, "client": "openai", "api_key": "none", "base_url": url}}
 
 
-async def all_prompts(call: Call) -> dict[str, Any]:
-    """Return a page of the prompts, each in its newest version or the one that has a label."""
-    query = call.request.query_params
-    page, per_page = _number(query.get("page"), "page", 1), _number(query.get("per_page"), "per_page", 30)
-    if per_page > _MOST:
-        raise HTTPException(400, f"per_page is at most {_MOST}, got {per_page}")
-    label = query.get("label") or None
-    items = await call.house.ask(lambda: call.house.client.templates.all(page, per_page, label))
-    more = len(items) == per_page and bool(
-        await call.house.ask(lambda: call.house.client.templates.all(page * per_page + 1, 1, label))
-    )
-    return {
-        "success": True,
-        "items": items,
-        "page": page,
-        "per_page": per_page,
-        "has_next": more,
-        "has_prev": page > 1,
-        "next_num": page + 1 if more else None,
-        "prev_num": page - 1 if page > 1 else None,
-    }
-
-
-def _number(given: str | None, name: str, default: int) -> int:
-    if given is None:
-        return default
-    if given.isascii() and given.isdigit() and 0 < int(given[:12]) < 10**9:
-        return int(given)
-    raise HTTPException(400, f"{name} is a number from 1 on, got {given[:40]!r}")
-
-
 async def publish(call: Call) -> Response:
     """Publish a version of a prompt. PromptLayer's SDK sends the same parts twice, once for the prompt and once for the version."""
     body = call.body
+    if body.get("external_ids"):
+        raise WrongField(
+            ("external_ids",), "promptlog keeps no ids of other systems: put yours into the metadata"
+        )
     if isinstance(body.get("prompt_version"), dict):
         prompt = body.get("prompt_template")
         given = {**(prompt if isinstance(prompt, dict) else {}), **body["prompt_version"]}
         if body.get("release_labels") is not None:
             given["release_labels"] = body["release_labels"]
     else:
-        given = {name: value for name, value in body.items() if name != "api_key"}
+        given = {name: value for name, value in body.items() if name not in ("api_key", "external_ids")}
     required(given, "prompt_name", "prompt_template")
     if unknown := given.keys() - {*_PUBLISHED, *_PUBLISH_IGNORES}:
         raise WrongField(
@@ -125,5 +124,19 @@ async def publish(call: Call) -> Response:
         )
     with naming(*_PUBLISHED):
         found = await call.house.ask(lambda: call.house.client.templates.publish(given))
+    return _published(call, found)
+
+
+def _published(call: Call, found: dict[str, Any]) -> Response:
     call.house.remember_prompt(found["id"], found["prompt_name"])
-    return answer({"success": True, **found}, 201)
+    return answer({"success": True, **found, "external_ids": []}, 201)
+
+
+async def patch(call: Call) -> Response:
+    """Publish a version that differs from another in the parts that are given."""
+    name = await name_of(call)
+    versions = await call.house.ask(lambda: call.house.client.templates.versions(name))
+    given = patched(versions, call.body)
+    with naming(*_PUBLISHED):
+        found = await call.house.ask(lambda: call.house.client.templates.publish(given))
+    return _published(call, found)

@@ -17,6 +17,7 @@ from promptlog.providers.cost import cost_usd
 from promptlog.providers.messages import Messages
 from promptlog.providers.protocol import Answer, Asked
 from promptlog.providers.responses import Responses
+from promptlog.server.rest.blueprints import blueprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,20 +69,11 @@ def seen(body: Mapping[str, Any]) -> Seen:
         "metadata": {name: _text(value) for name, value in _dict(body.get("metadata")).items() if name},
         "tags": [_text(tag) for tag in tags if tag] if isinstance(tags := body.get("tags"), list) else None,
     }
-    parts = {
-        "provider": provider,
-        "name": model,
-        "parameters": asked.parameters,
-        "api_type": arguments["api_type"],
-    }
-    return Seen(
-        arguments,
-        {
-            "prompt_template": _joined(asked.input, answer),
-            "metadata": {"model": parts},
-            "commit_message": None,
-        },
-    )
+    blueprint = blueprint_of(
+        asked.input, answer.output, provider=provider, model=model, parameters=asked.parameters,
+        api_type=arguments["api_type"],
+    )  # fmt: skip
+    return Seen(arguments, blueprint)
 
 
 _AS_THEY_ARE = (
@@ -145,13 +137,6 @@ def _texts(response: Any) -> list[str]:
         kept = [{name: part for name, part in _dict(one).items() if name != "embedding"} for one in data]
         response = {**response, "data": kept}
     return [_text(response)]
-
-
-def _joined(prompt: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
-    said = answer.output or {}
-    if "messages" in prompt:
-        return {**prompt, "messages": [*prompt["messages"], *(said.get("messages") or ())]}
-    return {**prompt, "content": [*(prompt.get("content") or ()), *(said.get("content") or ())]}
 
 
 def _dict(given: Any) -> dict[str, Any]:
