@@ -71,6 +71,8 @@ def measure(path: Path) -> list[Row]:
         ("a request", lambda at: f"/requests/{ids[at]}", 50),
         ("its neighbours", lambda at: f"/requests/{ids[at]}/near", 150),
         ("suggested values", lambda at: f"/suggest?q=user_id:user_{at}", 50),
+        ("sessions, the newest", lambda _: "/sessions/rows", 150),
+        ("sessions of a week, by cost", lambda _: "/sessions/rows?q=since:7d&by_column=-cost_usd", 300),
         ("analytics of a month", lambda _: "/analytics/charts", 600),
         ("analytics of a month by model", lambda _: "/analytics/charts?by=model", 600),
         ("analytics of a month by user", lambda _: "/analytics/charts?by=user_id", 600),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from promptlog.database.schema import BY_VALUE
 from promptlog.database.text import quoted
 from promptlog.errors import RequestNotFoundError
-from promptlog.expressions.nodes import And, Condition, Since, Until
+from promptlog.expressions.nodes import And, Condition, Not, Since, Until
 from promptlog.expressions.show import operand_text
 from promptlog.models.columns import COLUMNS, FRAME_COLUMNS
 from promptlog.query.conditions import ALIASES, Binder, column_sql
@@ -107,9 +107,10 @@ def find(connection: duckdb.DuckDBPyConnection, question: Question) -> list[str]
         if text and len(found) == question.limit:
             return found
     found = []
-    for near in nearer_first(connection, question):
+    for part in nearest_first(connection, question):
         binder = Binder()
-        found = _ids(connection, picked_sql(near, binder), binder)
+        more = part if part.limit is None else replace(part, limit=part.limit - len(found))
+        found += _ids(connection, picked_sql(more, binder), binder)
         if len(found) == question.limit:
             break
     return found
@@ -120,21 +121,24 @@ def _ids(connection: duckdb.DuckDBPyConnection, text: str, binder: Binder) -> li
     return [row[0] for row in rows]
 
 
-def nearer_first(connection: duckdb.DuckDBPyConnection, question: Question) -> Iterator[Question]:
-    """Yield the question of the nearest requests in the order of time, then of more, at last the question itself.
+def nearest_first(connection: duckdb.DuckDBPyConnection, question: Question) -> Iterator[Question]:
+    """Yield the question in parts: of the requests nearest in the order of time, of those behind them, at last of all others.
 
-    Where the nearest already give as many as the limit is, no other can be among the first: a common word among a
-    million texts is found in the newest of them, in the hundredth part of the time.
+    Where the first parts give as many as the limit is, no other request can be among the first: a common word among a
+    million texts is found in the newest of them, in the hundredth part of the time. Each request is in one part.
     """
     is_by_time = question.order in (NEWEST_FIRST, OLDEST_FIRST)
+    conditions = question.conditions
     if is_by_time and question.limit is not None and question.limit <= _MOST_NEAR and question.ids is None:
         ((first, last, count),) = connection.execute(
             "SELECT epoch_us(min(start_time)), epoch_us(max(start_time)), count(*) FROM requests"
         ).fetchall()
         if question.conditions and count > _MOST_NEAR:
             for part in _NEAR:
-                yield replace(question, conditions=(*question.conditions, _near(question, first, last, part)))
-    yield question
+                near = _near(question, first, last, part)
+                yield replace(question, conditions=(*conditions, near))
+                conditions = (*question.conditions, Not(near))
+    yield replace(question, conditions=conditions)
 
 
 def _near(question: Question, first: int, last: int, part: float) -> Condition:

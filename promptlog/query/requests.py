@@ -13,7 +13,7 @@ from promptlog.errors import (
     RequestNotFoundError,
     UnknownColumnError,
 )
-from promptlog.expressions.nodes import And, ColumnOperand, Condition, JsonOperand
+from promptlog.expressions.nodes import And, ColumnOperand, Condition, JsonOperand, Since, Until
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
 from promptlog.models.columns import COLUMNS, JSON_COLUMNS
@@ -305,6 +305,12 @@ class Requests(Result):
     def _ids_sql(self, binder: Binder) -> str | None:
         """SQL for the ids alone, in no order; None where that is all of them."""
         return ids_sql(self._question, binder)
+
+    def _is_of_times_alone(self) -> bool:
+        """Tell whether nothing is asked but when they started, which is told at the speed of a scan."""
+        question = self._question
+        times = all(isinstance(condition, Since | Until) for condition in question.conditions)
+        return times and (question.ids, question.past, question.limit) == (None, None, None)
 
     # -- SQL ---------------------------------------------------------------------------------------------------
 

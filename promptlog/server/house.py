@@ -120,6 +120,11 @@ def house_of(request: Request) -> House:
     return house
 
 
+def same(given: str, secret: str) -> bool:
+    """Return whether a secret was given, in a time that does not tell how much of it was right."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())
+
+
 def written(done: T) -> T:
     """Return what a logging or tracking call returned.
 
@@ -129,8 +134,3 @@ def written(done: T) -> T:
     if not done:
         raise HTTPException(507, "not logged: the store's folder takes no more; the server's log says why")
     return done
-
-
-def same(given: str, secret: str) -> bool:
-    """Return whether a secret was given, in a time that does not tell how much of it was right."""
-    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())

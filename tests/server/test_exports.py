@@ -13,10 +13,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from promptlog import PromptLog
+from promptlog.errors import StoreBusyError, StoreError
 from promptlog.server.app import make_app
+from promptlog.server.pages.export import ended, step
 from tests.server.test_pages import fill
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -70,6 +73,21 @@ def test_an_export_that_cannot_begin_is_an_error(kind: str, tmp_path: Path) -> N
             assert browser.get(f"/requests/export.{kind}").status_code == 503
         finally:
             holding.stdin.close()
+
+
+def test_a_file_that_breaks_off_has_no_end() -> None:
+    """Whoever asks on after a failure is not told that the file is whole."""
+
+    def broken() -> Iterator[bytes]:
+        yield b"first"
+        raise StoreBusyError("taken")
+
+    pieces = ended(broken())
+    assert step(pieces) == b"first"
+    for kind in (StoreBusyError, StoreError):
+        with pytest.raises(kind):
+            step(pieces)
+    assert [*ended(iter([b"all"]))] == [b"all", None]
 
 
 def test_cells_are_no_formulas(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from promptlog.errors import StoreError
 from promptlog.expressions.face import col
 from promptlog.expressions.terms import NUMBER
 from promptlog.models.columns import COLUMNS, FRAME_COLUMNS
@@ -53,13 +54,12 @@ def _exporter(kind: str) -> Callable[[Request], Any]:
             ids = await picked(request)
         if kind == "parquet":
             need("pyarrow")
-        pieces = _WRITERS[kind](_asked(house.client, view, ids))
-        first = await house.ask(
-            next, pieces, b""
-        )  # what keeps it from being read is told before the file begins
+        asked = await house.work(_asked, house.client, view, ids)
+        pieces = ended(_WRITERS[kind](asked))
+        first = await house.ask(step, pieces)  # what keeps it from being read is told before the file begins
 
         async def stream() -> AsyncIterator[bytes]:
-            piece: bytes | None = first
+            piece = first
             while piece is not None:
                 yield piece
                 piece = await _next(house, pieces)
@@ -70,11 +70,29 @@ def _exporter(kind: str) -> Callable[[Request], Any]:
     return export
 
 
-async def _next(house: House, pieces: Iterator[bytes]) -> bytes | None:
+def ended(pieces: Iterator[bytes]) -> Iterator[bytes | None]:
+    """Yield pieces, and None behind the last: where reading fails, what comes is no end."""
+    yield from pieces
+    yield None
+
+
+def step(pieces: Iterator[bytes | None]) -> bytes | None:
+    """Return the next piece, None at the end.
+
+    Raises:
+        StoreError: it could not be read to its end, and is asked for once more.
+    """
+    try:
+        return next(pieces)
+    except StopIteration:
+        raise StoreError("what is exported could not be read to its end; ask for it again") from None
+
+
+async def _next(house: House, pieces: Iterator[bytes | None]) -> bytes | None:
     """Return the next piece; a file that has begun waits where others are told to come back."""
     while True:
         try:
-            return await house.ask(next, pieces, None)
+            return await house.ask(step, pieces)
         except HTTPException:
             await asyncio.sleep(_AGAIN_S)
 
