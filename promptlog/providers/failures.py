@@ -67,8 +67,13 @@ def say_logged(error: BaseException, request_id: str) -> None:
 
 def logged_as(error: BaseException) -> str | None:
     """Return the id of the request that an exception was logged as; None where it says none."""
-    notes = [note for note in getattr(error, "__notes__", ()) if note.startswith(_LOGGED_AS)]
+    notes = [note for note in getattr(error, "__notes__", ()) if is_logged_note(note)]
     return notes[-1].removeprefix(_LOGGED_AS) if notes else None
+
+
+def is_logged_note(note: str) -> bool:
+    """Return whether a note is one of `say_logged`."""
+    return note.startswith(_LOGGED_AS)
 
 
 def _status(error: BaseException) -> Any:

@@ -33,7 +33,8 @@ _NOON = 1_770_000_000.0
 _EVIL = (
     "<script>alert(1)</script></textarea><img src=x onerror=alert(2)> javascript:alert(3) \u202egnp.exe \"'&"
 )
-_PAGES = ("/", "/?q=status:error", "/?q=user_id:(", "/analytics?by=user_id", "/sessions", "/keys", "/keys/values?key=user_id", "/prompts", "/nothing")  # fmt: skip
+_TRACE, _SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+_PAGES = ("/", "/?q=status:error", "/?q=user_id:(", "/analytics?by=user_id", "/sessions", "/traces", "/openapi", "/keys", "/keys/values?key=user_id", "/prompts", "/nothing")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +80,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         ],
         output=_EVIL, error_type=_EVIL, error_message=_EVIL, parameters={_EVIL: {"a": _EVIL}}, prompt_name=_EVIL,
         metadata={"evil": _EVIL, _EVIL: "x", "session_id": _EVIL, "user_id": _EVIL}, tags=[_EVIL], score=5, score_name=_EVIL,
-        trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+        trace_id=_TRACE, span_id=_SPAN,
     )  # fmt: skip
+    span = {
+        "trace_id": _TRACE, "span_id": _SPAN, "name": _EVIL, "kind": "INTERNAL", "start_time": _NOON * 1_000_000,
+        "end_time": _NOON * 1_000_000 + 500, "status": "ERROR", "status_message": _EVIL, "attributes": {_EVIL: json.dumps({_EVIL: 1})},
+        "events": [{"name": _EVIL, "time": _NOON * 1_000_000, "attributes": {_EVIL: _EVIL}}],
+    }  # fmt: skip
+    client._append({"kind": "span", "source_time": span["start_time"], "span": span})
     for text in ("A recipe for {cake}", f"A short recipe for {{cake}} {_EVIL}"):
         client.templates.publish(
             {
@@ -132,7 +139,7 @@ def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> N
         page.locator(".facet .value", has_text="ERROR").click()
         page.wait_for_url("**status*")
         assert page.locator("#rows tr[id]").count() == 1
-        page.locator("#rows td.k-start_time a").click()
+        page.locator("#rows td.k-input_text").click()  # anywhere on the row
         page.get_by_role("heading", level=1).wait_for()
         assert page.get_by_text("Answer 10").is_visible()
         page.get_by_role("button", name="Copy the output").click()
@@ -237,6 +244,14 @@ def test_many_are_changed_at_once(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Tag", exact=True).click()
         page.get_by_text("3 requests tagged odd").wait_for()
         expect(page.locator("#rows .tag", has_text="odd"), 3)
+        expect(page.locator(".facet .value", has_text="odd"), 1)  # they are counted anew
+        page.locator("#bulk summary").click()
+        with page.expect_download() as taken:
+            page.get_by_role("link", name="CSV").last.click()
+        assert len(taken.value.path().read_text().splitlines()) == 4
+        page.get_by_label("Tag", exact=True).fill("beta")
+        page.get_by_role("button", name="Untag").click()
+        page.get_by_text("beta taken off 3 requests").wait_for()
         assert page.locator("#picked").inner_text() == "3 selected"
         page.get_by_label("Select all shown").check()
         page.get_by_role("button", name="Select all 1,170 that match this search").click()
@@ -317,7 +332,14 @@ def test_prompts_are_tried(browser: Browser, served: Served) -> None:
 def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int, scheme: str) -> None:
     """On any page, light and dark, wide and as narrow as a phone, where nothing is wider than the page."""
     hostile = PromptLog(served.store).search("evil:exists").ids()[0]
-    for address in (*_PAGES[:-1], f"/requests/{hostile}", "/prompts/one?name=team/cake"):
+    trace = f"/traces/{_TRACE}"
+    for address in (
+        *_PAGES[:-1],
+        f"/requests/{hostile}",
+        "/prompts/one?name=team/cake",
+        trace,
+        f"{trace}/spans/{_SPAN}",
+    ):
         with looking(browser, served.url, width=width, scheme=scheme) as page:
             page.goto(address)
             page.wait_for_load_state("networkidle")
@@ -333,7 +355,7 @@ def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:
     """What a request says is shown as text wherever it stands: no element, no script, no link comes of it."""
     hostile = PromptLog(served.store).search("evil:exists").ids()[0]
     evil = "c=start_time&c=model&c=provider&c=input_text&c=meta.evil&c=tags&c=scores&c=error_message"
-    pages = ("/", f"/?{evil}", "/?q=evil:exists", f"/requests/{hostile}", "/keys", "/keys/values?key=evil", "/sessions", "/analytics?by=evil", "/analytics?by=model", "/prompts/one?name=team/cake")  # fmt: skip
+    pages = ("/", f"/?{evil}", "/?q=evil:exists", f"/requests/{hostile}", "/keys", "/keys/values?key=evil", "/sessions", "/analytics?by=evil", "/analytics?by=model", "/prompts/one?name=team/cake", "/traces", f"/traces/{_TRACE}", f"/traces/{_TRACE}/spans/{_SPAN}")  # fmt: skip
     for address in pages:
         with looking(browser, served.url) as page:
             page.goto(address)
@@ -342,6 +364,10 @@ def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:
             assert page.locator('[href^="javascript:"], [src^="javascript:"]').count() == 0
             assert page.evaluate("[...document.scripts].every(one => one.src.startsWith(location.origin))")
             assert "\u202e" not in page.locator("body").inner_text()
+            if address.endswith(_TRACE):
+                page.locator("a.span").click()
+                page.locator(".holds h3", has_text="events").wait_for()
+                assert page.locator("img[src=x]").count() == 0
             if address.startswith("/requests/"):
                 assert page.get_by_text("<script>alert(1)</script></textarea>").count() >= 5
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from promptlog.errors import PromptLogError
 from promptlog.expressions.face import col
 from promptlog.models.content import text_of
-from promptlog.providers.failures import logged_as
+from promptlog.providers.failures import is_logged_note, logged_as
 from promptlog.server.house import house_of
 from promptlog.server.pages import content
 from promptlog.server.pages.rendering import answer, part
@@ -158,6 +158,7 @@ def _tried(template: dict[str, Any], request_id: str | None = None) -> dict[str,
 
 def _failed(error: Exception) -> dict[str, Any]:
     said = str(error) if isinstance(error, PromptLogError) else f"{type(error).__name__}: {error}"
+    said = "\n".join([said, *(note for note in getattr(error, "__notes__", ()) if not is_logged_note(note))])
     return {"error": said, "said": [], "request_id": logged_as(error)}
 
 

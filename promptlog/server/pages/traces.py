@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PATH = "/traces"
 _MOST = 50
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_US = 253_402_300_799_000_000  # the year 9999
 
 
@@ -40,13 +41,13 @@ async def show(request: Request) -> Response:
     """The latest traces; `before` in the address, in microseconds since 1970, asks for older ones."""
     house, given = house_of(request), request.query_params.get("before", "")
     us = min(int(given[:20]), _FAR_US) if given.isdecimal() else None
-    before = None if us is None else datetime.fromtimestamp(us / 1e6, UTC)
+    before = None if us is None else _EPOCH + timedelta(microseconds=us)
 
     def ask() -> dict[str, Any]:
         rows = house.client.traces(limit=_MOST, before=before).dicts()
-        older = (
-            f"{PATH}?before={round(rows[-1]['start_time'].timestamp() * 1e6)}" if len(rows) == _MOST else ""
-        )
+        older = ""
+        if len(rows) == _MOST:
+            older = f"{PATH}?before={(rows[-1]['start_time'] - _EPOCH) // timedelta(microseconds=1)}"
         return {"rows": rows, "older": older, "newest": PATH if before else ""}
 
     return await answer(request, "traces.html", ask)
@@ -117,7 +118,7 @@ def _read_event(event: Any) -> Any:
         return event
     shown, time = dict(event), event.get("time")
     if isinstance(time, int) and 0 <= time <= _FAR_US:
-        shown["time"] = iso(datetime.fromtimestamp(time / 1e6, UTC))
+        shown["time"] = iso(_EPOCH + timedelta(microseconds=time))
     if isinstance(attributes := event.get("attributes"), dict):
         shown["attributes"] = {name: _read(value) for name, value in attributes.items()}
     return shown
