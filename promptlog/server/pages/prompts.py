@@ -12,6 +12,7 @@ from starlette.routing import Route
 from promptlog.errors import PromptLogError
 from promptlog.expressions.face import col
 from promptlog.server.house import house_of
+from promptlog.server.numbers import small_int
 from promptlog.server.pages import content
 from promptlog.server.pages.rendering import page
 from promptlog.server.pages.view import View
@@ -156,7 +157,7 @@ def _variables(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _version(text: str) -> int | None:
-    return int(text) if text.isdecimal() and 0 < int(text[:9]) < _FAR else None
+    return small_int(text, _FAR - 1) or None
 
 
 def _address(name: str, **more: str) -> str:

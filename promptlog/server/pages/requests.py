@@ -10,6 +10,7 @@ from starlette.routing import Route
 from promptlog.errors import SearchSyntaxError
 from promptlog.expressions.face import col
 from promptlog.server.house import house_of
+from promptlog.server.numbers import small_int
 from promptlog.server.pages import cells, filters, python
 from promptlog.server.pages.known import known_of
 from promptlog.server.pages.rendering import page
@@ -60,7 +61,7 @@ async def new_rows(request: Request) -> Response:
 
     def ask() -> dict[str, Any]:
         columns = cells.shown_columns(view, known_of(house).key_counts())
-        us = min(int(given), _MOST_US) if given.isdecimal() else 0
+        us = small_int(given, _MOST_US) or 0
         rows = cells.newer(house.client, view, columns, us)
         last = max([us, *(row.logged_us for row in rows)])
         return {"view": view, "columns": columns, "rows": rows, "next": None, "last": last}

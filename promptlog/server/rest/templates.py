@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from promptlog.models.content import text_of
 from promptlog.providers.openai import LOCAL
+from promptlog.server.numbers import small_int
 from promptlog.server.rest.answers import WrongField, answer
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import naming, required
@@ -46,8 +47,8 @@ async def get_prompt(call: Call) -> dict[str, Any]:
     name: str = call.request.path_params["name"]
     given: dict[str, Any] = call.body or dict(call.request.query_params)
     params = {key: value for key, value in given.items() if key in _PARAMS and value is not None}
-    if isinstance(version := params.get("version"), str) and version.isascii() and version.isdigit():
-        params["version"] = int(version)
+    if isinstance(text := params.get("version"), str) and (version := small_int(text)) is not None:
+        params["version"] = version
     with naming(*_PARAMS, "prompt_name"):
         found = await call.house.ask(lambda: call.house.client.templates.get(name, params))
     call.house.remember_prompt(found["id"], name)
@@ -103,8 +104,8 @@ async def all_prompts(call: Call) -> dict[str, Any]:
 def _number(given: str | None, name: str, default: int) -> int:
     if given is None:
         return default
-    if given.isascii() and given.isdigit() and 0 < int(given[:12]) < 10**9:
-        return int(given)
+    if number := small_int(given, 10**9):
+        return number
     raise HTTPException(400, f"{name} is a number from 1 on, got {given[:40]!r}")
 
 

@@ -1,0 +1,80 @@
+"""Whatever stands in a body or an address: an answer, and never a failure of the server's."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from promptlog import PromptLog
+from promptlog.server.app import make_app
+from tests.server.test_search import BASE, one
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NINES, ZEROS = "9" * 5000, "0" * 5000
+TRACKED = {"function_name": "openai.responses.create", "request_start_time": 1, "request_end_time": 2}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    client = PromptLog(tmp_path_factory.mktemp("odd") / "a.duckdb")
+    message = {"role": "user", "content": "A {x} cake"}
+    called = {
+        "role": "assistant",
+        "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "[" * 9000}}],
+    }
+    client.templates.publish(
+        {"prompt_name": "cake", "prompt_template": {"type": "chat", "messages": [message, called]}}
+    )
+    with TestClient(make_app(client), base_url="http://localhost") as browser:
+        yield browser
+
+
+def sent(server: TestClient, path: str, body: Any) -> tuple[int, str]:
+    """Return the status of what is answered and its text; what the server did not expect is raised here."""
+    if body is None:
+        answer = server.get(path)
+    else:
+        answer = server.post(path, content=json.dumps(body), headers={"content-type": "application/json"})
+    return answer.status_code, answer.text
+
+
+def chart(**parts: Any) -> dict[str, Any]:
+    """Return the body of one chart."""
+    return {
+        "customCharts": [{"id": "a", "chartType": "bar", "metric": "sum", "metricField": "cost", **parts}]
+    }
+
+
+def filtered(*parts: Any) -> dict[str, Any]:
+    """Return the body of one filter."""
+    return {"filters": [one(*parts)]}
+
+
+SEARCH, CHARTS = f"{BASE}/search", f"{BASE}/analytics/custom-analytics"
+RATIO = {"type": "ratio", "numeratorSeriesKey": [], "denominatorSeriesKey": "value"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "said"),
+    [
+        # numbers as text
+        (f"/prompt-templates?page={ZEROS}1", None, 200, '"page":1,'),
+        (f"/prompt-templates?page={NINES}", None, 400, "page is a number"),
+        ("/prompt-templates?page=²", None, 400, "page is a number"),
+        (f"/prompt-templates/cake?version={NINES}", None, 422, "version"),
+        ("/prompt-templates/cake", {"version": NINES}, 422, "version"),
+        ("/library-track-prompt", {"request_id": 1, "prompt_name": "cake", "version": NINES}, 422, "version"),
+        (f"/requests/new?logged_us={NINES}", None, 200, ""),
+        (f"/prompts/cake?version={ZEROS}1", None, 200, "cake"),
+        (f"/prompts/cake?version=000000001{NINES}", None, 200, "cake"),
+    ],
+)  # fmt: skip
+def test_odd_values_are_answered(server: TestClient, path: str, body: Any, status: int, said: str) -> None:
+    """With what fits them, or with what is wrong about them."""
+    answered, text = sent(server, path, body)
+    assert (answered, said in text) == (status, True), text[:300]
