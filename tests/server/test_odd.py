@@ -72,9 +72,34 @@ RATIO = {"type": "ratio", "numeratorSeriesKey": [], "denominatorSeriesKey": "val
         (f"/requests/new?logged_us={NINES}", None, 200, ""),
         (f"/prompts/cake?version={ZEROS}1", None, 200, "cake"),
         (f"/prompts/cake?version=000000001{NINES}", None, 200, "cake"),
+        # filters
+        (SEARCH, filtered("prompt_id", "is", "²"), 200, '"total":0'),
+        (SEARCH, filtered("prompt_id", "is", NINES), 200, '"total":0'),
+        (SEARCH, filtered("cost", "gt", 10**400), 400, "a number"),
+        (SEARCH, filtered("engine", [], "x"), 400, "engine takes is"),
+        (SEARCH, filtered("engine", {}, "x"), 400, "engine takes is"),
+        (SEARCH, filtered("request_start_time", "is", "2023-13-45"), 400, "ISO 8601"),
+        (SEARCH, filtered("request_start_time", "is", "9999-12-31"), 200, '"total":0'),
+        (SEARCH, filtered("request_start_time", "is", "0001-01-01"), 400, "outside the years"),
     ],
 )  # fmt: skip
 def test_odd_values_are_answered(server: TestClient, path: str, body: Any, status: int, said: str) -> None:
     """With what fits them, or with what is wrong about them."""
     answered, text = sent(server, path, body)
     assert (answered, said in text) == (status, True), text[:300]
+
+
+def test_many_unknown_prompts_are_looked_up_once(server: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One question lists the prompts once, however many numbers it has."""
+    from promptlog.prompts.templates import Templates
+
+    listed: list[int] = []
+    every = Templates.all
+
+    def counted(self: Templates, *args: Any) -> Any:
+        listed.append(1)
+        return every(self, *args)
+
+    monkeypatch.setattr(Templates, "all", counted)
+    status, _ = sent(server, SEARCH, filtered("prompt_id", "in", list(range(1, 50))))
+    assert (status, len(listed)) == (200, 1)
