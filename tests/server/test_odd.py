@@ -81,6 +81,12 @@ RATIO = {"type": "ratio", "numeratorSeriesKey": [], "denominatorSeriesKey": "val
         (SEARCH, filtered("request_start_time", "is", "2023-13-45"), 400, "ISO 8601"),
         (SEARCH, filtered("request_start_time", "is", "9999-12-31"), 200, '"total":0'),
         (SEARCH, filtered("request_start_time", "is", "0001-01-01"), 400, "outside the years"),
+        # charts
+        (CHARTS, chart(metricField=[]), 400, "metricField: it is one of"),
+        (CHARTS, chart(metric="count", metricField=5), 200, '"label":"count"'),
+        (CHARTS, chart(metric=[]), 400, "metric: it is one of"),
+        (CHARTS, chart(derivedInsights=[RATIO]), 400, "numeratorSeriesKey"),
+        (CHARTS, chart(key="label"), 400, "'label' is what rows"),
     ],
 )  # fmt: skip
 def test_odd_values_are_answered(server: TestClient, path: str, body: Any, status: int, said: str) -> None:
