@@ -87,12 +87,28 @@ RATIO = {"type": "ratio", "numeratorSeriesKey": [], "denominatorSeriesKey": "val
         (CHARTS, chart(metric=[]), 400, "metric: it is one of"),
         (CHARTS, chart(derivedInsights=[RATIO]), 400, "numeratorSeriesKey"),
         (CHARTS, chart(key="label"), 400, "'label' is what rows"),
+        # texts that were cut within a character
+        ("/create-group", {"\ud800": 1}, 422, "there is no field '\ufffd'"),
+        (SEARCH, {"q": "\ud800"}, 200, '"total":0'),
+        (SEARCH, {"\ud800": "\ud800"}, 422, "there is no field"),
+        ("/track-request", {**TRACKED, "kwargs": {"input": "\ud800"}, "return_prompt_blueprint": True}, 200, "\ufffd"),
     ],
 )  # fmt: skip
 def test_odd_values_are_answered(server: TestClient, path: str, body: Any, status: int, said: str) -> None:
     """With what fits them, or with what is wrong about them."""
     answered, text = sent(server, path, body)
     assert (answered, said in text) == (status, True), text[:300]
+
+
+def test_half_a_character_is_one_that_is_missing(server: TestClient) -> None:
+    """What JavaScript leaves of a text that it cuts is logged; whole pairs and written-out escapes stay."""
+    log = {"provider": "p", "model": "m", "input": "i", "request_start_time": 1, "request_end_time": 2}
+    body = json.dumps({**log, "output": "o", "metadata": {"k": "HERE"}})
+    body = body.replace("HERE", r"\ud83d \ud83d\ude00 \\ud83d \ude00")
+    headers = {"content-type": "application/json"}
+    told = server.post("/log-request", content=body, headers=headers).json()
+    read = server.get(f"{BASE}/{told['id']}").json()
+    assert read["metadata"] == {"k": "\ufffd \U0001f600 \\ud83d \ufffd"}
 
 
 def test_many_unknown_prompts_are_looked_up_once(server: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
