@@ -148,7 +148,7 @@ def _use(one: dict[str, Any]) -> dict[str, Any]:
     function = table(one.get("function"))
     try:
         given = json.loads(function.get("arguments") or "{}")
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         raise InvalidInputError(
             f"the arguments of the tool call {function.get('name')!r} are no JSON: {function.get('arguments')!r}"
         ) from None
@@ -284,7 +284,7 @@ def _whole_block(block: dict[str, Any]) -> dict[str, Any]:
     text = block["partial_json"] or "{}"
     try:
         return {**rest, "input": json.loads(text)}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {**rest, "input": text}
 
 

@@ -92,6 +92,13 @@ RATIO = {"type": "ratio", "numeratorSeriesKey": [], "denominatorSeriesKey": "val
         (SEARCH, {"q": "\ud800"}, 200, '"total":0'),
         (SEARCH, {"\ud800": "\ud800"}, 422, "there is no field"),
         ("/track-request", {**TRACKED, "kwargs": {"input": "\ud800"}, "return_prompt_blueprint": True}, 200, "\ufffd"),
+        # prompts
+        ("/prompt-templates/cake", {"provider": True, "model": "m"}, 422, "provider must be a string"),
+        ("/prompt-templates/cake", {"provider": [[]], "model": "m"}, 422, "provider must be a string"),
+        ("/prompt-templates/cake", {"model": [1], "provider": "openai"}, 422, "model must be a string"),
+        ("/prompt-templates/cake", {"model_parameter_overrides": True}, 422, "model_parameter_overrides must"),
+        ("/prompt-templates/cake?model_parameter_overrides=x", None, 422, "model_parameter_overrides must"),
+        ("/prompt-templates/cake", {"provider": "anthropic", "model": "m"}, 422, "are no JSON"),
     ],
 )  # fmt: skip
 def test_odd_values_are_answered(server: TestClient, path: str, body: Any, status: int, said: str) -> None:
