@@ -134,7 +134,7 @@ def _item_in(item: dict[str, Any], said: list[dict[str, Any]]) -> None:
     kind = item.get("type", "message")
     if kind == "message" and "role" in item:
         said.append(message(item["role"], _blocks_in(item.get("content"))))
-    elif kind.endswith("_call_output"):
+    elif str(kind).endswith("_call_output"):
         blocks = _blocks_in(item.get("output"))
         said.append({**message("tool", blocks), "tool_call_id": item.get("call_id")})
     else:
@@ -211,7 +211,9 @@ class ResponsesReader(Reading):
         parts = one.get("content")
         parts = list(parts) if isinstance(parts, list) else []
         at, name = data.get("content_index", 0), "text" if "text" in kind else "refusal"
-        while len(parts) <= at:
+        # Parts come in order: a place far behind the last is no reason to fill memory.
+        at = min(at, len(parts))
+        if at == len(parts):
             parts.append({"type": "output_text" if name == "text" else "refusal", name: ""})
         parts[at] = {**parts[at], name: parts[at].get(name, "") + data.get("delta", "")}
         one["content"] = parts

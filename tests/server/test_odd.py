@@ -99,12 +99,23 @@ RATIO = {"type": "ratio", "numeratorSeriesKey": [], "denominatorSeriesKey": "val
         ("/prompt-templates/cake", {"model_parameter_overrides": True}, 422, "model_parameter_overrides must"),
         ("/prompt-templates/cake?model_parameter_overrides=x", None, 422, "model_parameter_overrides must"),
         ("/prompt-templates/cake", {"provider": "anthropic", "model": "m"}, 422, "are no JSON"),
+        # what the SDK saw
+        ("/track-request", {**TRACKED, "kwargs": {"input": [{"type": []}]}}, 200, "request_id"),
+        ("/track-request", {**TRACKED, "function_name": "messages", "kwargs": {"extra_body": 5}}, 200, "request_id"),
     ],
 )  # fmt: skip
 def test_odd_values_are_answered(server: TestClient, path: str, body: Any, status: int, said: str) -> None:
     """With what fits them, or with what is wrong about them."""
     answered, text = sent(server, path, body)
     assert (answered, said in text) == (status, True), text[:300]
+
+
+def test_a_place_far_behind_fills_no_memory(server: TestClient) -> None:
+    """An event that names the two thousand millionth part of an answer is one part more."""
+    delta = {"type": "response.output_text.delta", "content_index": 2**31, "delta": "Take flour"}
+    body = {**TRACKED, "request_response": [delta], "return_prompt_blueprint": True}
+    status, text = sent(server, "/track-request", body)
+    assert (status, text.count("Take flour")) == (200, 1)
 
 
 def test_half_a_character_is_one_that_is_missing(server: TestClient) -> None:
