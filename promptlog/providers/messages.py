@@ -50,7 +50,7 @@ class Messages:
         said: list[dict[str, Any]] = []
         system: list[dict[str, Any]] = []
         for each in messages_of(prompt):
-            if each.get("role") in {"system", "developer"}:
+            if each.get("role") in ("system", "developer"):
                 system += _blocks_out(each)
                 continue
             turn = _turn(each)
@@ -134,7 +134,7 @@ def _block_out(block: dict[str, Any]) -> dict[str, Any]:
     media = table(block.get("media"))
     image = table(block.get("image_url")) or {"url": block.get("image_url")}
     url = str(media.get("url") if media else image.get("url") or "")
-    if not url or block.get("type") not in {"image_url", "media"}:
+    if not url or block.get("type") not in ("image_url", "media"):
         return block
     source: dict[str, Any] = {"type": "url", "url": url}
     if url.startswith("data:"):

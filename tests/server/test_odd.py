@@ -30,6 +30,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     client.templates.publish(
         {"prompt_name": "cake", "prompt_template": {"type": "chat", "messages": [message, called]}}
     )
+    said = {"role": "placeholder", "name": "said"}
+    client.templates.publish({"prompt_name": "chat", "prompt_template": {"type": "chat", "messages": [said]}})
     with TestClient(make_app(client), base_url="http://localhost") as browser:
         yield browser
 
@@ -53,6 +55,11 @@ def chart(**parts: Any) -> dict[str, Any]:
 def filtered(*parts: Any) -> dict[str, Any]:
     """Return the body of one filter."""
     return {"filters": [one(*parts)]}
+
+
+def saying(**message: Any) -> dict[str, Any]:
+    """Return the body that asks for a prompt with this message in it."""
+    return {"provider": "anthropic", "model": "m", "input_variables": {"said": [message]}}
 
 
 SEARCH, CHARTS = f"{BASE}/search", f"{BASE}/analytics/custom-analytics"
@@ -99,6 +106,8 @@ RATIO = {"type": "ratio", "numeratorSeriesKey": [], "denominatorSeriesKey": "val
         ("/prompt-templates/cake", {"model_parameter_overrides": True}, 422, "model_parameter_overrides must"),
         ("/prompt-templates/cake?model_parameter_overrides=x", None, 422, "model_parameter_overrides must"),
         ("/prompt-templates/cake", {"provider": "anthropic", "model": "m"}, 422, "are no JSON"),
+        ("/prompt-templates/chat", saying(role=["x"], content="y"), 200, '"llm_kwargs":{'),
+        ("/prompt-templates/chat", saying(role="user", content=[{"type": {}, "image_url": "x"}]), 200, '"llm_kwargs":{'),
         # what the SDK saw
         ("/track-request", {**TRACKED, "kwargs": {"input": [{"type": []}]}}, 200, "request_id"),
         ("/track-request", {**TRACKED, "function_name": "messages", "kwargs": {"extra_body": 5}}, 200, "request_id"),
