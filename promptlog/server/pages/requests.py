@@ -10,6 +10,7 @@ from starlette.routing import Route
 from promptlog.errors import SearchSyntaxError
 from promptlog.expressions.face import col
 from promptlog.server.house import house_of
+from promptlog.server.numbers import small_int
 from promptlog.server.pages import cells, filters, python
 from promptlog.server.pages.rendering import answer, page
 from promptlog.server.pages.view import View
@@ -63,7 +64,7 @@ async def new_rows(request: Request) -> Response:
 
     def work() -> Response:
         columns = cells.shown_columns(view, house.known.key_counts())
-        us = min(int(given), _MOST_US) if given.isdecimal() else 0
+        us = small_int(given, _MOST_US) or 0
         count, rows = cells.newer(house.client, view, columns, us, most)
         last = max([us, *(row.logged_us for row in rows)])
         found = page(request, "parts/rows.html", columns=columns, rows=rows, next=None)
