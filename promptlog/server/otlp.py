@@ -44,7 +44,7 @@ async def receive(call: Call) -> Response:
     if body in _EMPTY:
         return _partial(kind, 0, "")
     try:
-        report = await call.house.work(_write, call.house.client, body)
+        report = await call.house.work(_write, call.house.client, body, kind == JSON)
     except InvalidInputError as error:
         return _status(kind, 400, _INVALID_ARGUMENT, str(error))
     except StoreError as error:
@@ -57,10 +57,11 @@ async def receive(call: Call) -> Response:
     )
 
 
-def _write(client: PromptLog, body: bytes) -> OtlpReport:
-    from promptlog.otel import import_otlp
+def _write(client: PromptLog, body: bytes, is_json: bool) -> OtlpReport:
+    from promptlog.otel.importing import import_otlp
+    from promptlog.otel.otlp import read_body
 
-    return import_otlp(client, body, progress=False)
+    return import_otlp(client, read_body(body, is_json=is_json), progress=False)
 
 
 def _partial(kind: str, rejected: int, message: str, path: str = "/v1/traces") -> Response:

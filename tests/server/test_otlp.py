@@ -42,6 +42,9 @@ def request(*spans: dict[str, Any]) -> dict[str, Any]:
     return {"resourceSpans": [{"scopeSpans": [{"spans": list(spans)}]}]}
 
 
+BOMB = gzip.compress(b" " * 300_000_000)
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(tmp_path_factory.mktemp("otlp") / "a.duckdb") as server:
@@ -106,14 +109,29 @@ def test_partial_success_in_protobuf(served: Served) -> None:
         (b"nonsense", "application/x-protobuf", None, 400),
         (b"nonsense", "application/json", "gzip", 400),
         (b"x", "application/json", "br", 415),
-        (gzip.compress(b" " * 300_000_000), "application/json", "gzip", 413),
+        (BOMB, "application/json", "gzip", 413),
+        (BOMB, "application/json", None, 400),
+        (BOMB, "application/x-protobuf", None, 400),
+        (gzip.compress(BOMB), "application/json", "gzip", 400),
+        (json.dumps(request(SPAN)).encode(), "application/x-protobuf", None, 400),
     ],
-    ids=["type", "json", "protobuf", "gzip", "encoding", "bomb"],
+    ids=[
+        "type",
+        "json",
+        "protobuf",
+        "gzip",
+        "encoding",
+        "bomb",
+        "packed",
+        "packed protobuf",
+        "packed twice",
+        "mistaken",
+    ],
 )
 def test_what_is_no_otlp_is_refused(
     served: Served, content: bytes, kind: str, encoding: str | None, status: int
 ) -> None:
-    """With the status that tells a client not to send it again; a small body that unpacks to gigabytes too."""
+    """With the status that tells a client not to send it again; what a small body may unpack to stays packed."""
     headers = {"content-type": kind, **({"content-encoding": encoding} if encoding else {})}
     assert (
         httpx.post(f"{served.url}/v1/traces", content=content, headers=headers, timeout=30).status_code
