@@ -108,6 +108,7 @@ class AsyncTemplates(_Part):
     publish = _in_thread(Templates.publish)
     get = _in_thread(Templates.get)
     all = _in_thread(Templates.all)
+    names = _in_thread(Templates.names)
     versions = _in_thread(Templates.versions)
     label = _in_thread(Templates.label)
     unlabel = _in_thread(Templates.unlabel)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -25,7 +27,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ASKING_THREADS = 4  # questions to the store at once; more would only wait for each other's memory
-_MOST_PROMPTS = 100_000
+_MOMENT_S = 0.25  # logging waits no longer for a prompt's name
 MOST_WAITING = 64  # requests that wait for a thread or have one; the next is told to come back
 
 
@@ -58,6 +60,7 @@ class House:
     freshness: Freshness = field(init=False)
     _waiting: int = 0
     _prompts: dict[int, str] = field(default_factory=dict)
+    _naming: tuple[float, asyncio.Task[None]] | None = None
 
     def __post_init__(self) -> None:
         merge = partial(self.client.merge, progress=False)
@@ -94,14 +97,22 @@ class House:
         self._prompts[number] = name
 
     async def prompt_name(self, number: object) -> str | None:
-        """Return the name of a prompt's number; None where it is none of ours. The store is asked for those not met yet."""
+        """Return the name of a prompt's number; None where it is none of ours, or the store does not say in a moment.
+
+        The store is asked for numbers not met yet, where a prompt was published since; who logs does not wait for it.
+        """
         if not isinstance(number, int):
             return None
         if number not in self._prompts:
-            found = await self.ask(lambda: self.client.templates.all(1, _MOST_PROMPTS))
-            self._prompts.update({one["id"]: one["prompt_name"] for one in found})
-            self._prompts.setdefault(number, "")
-        return self._prompts[number] or None
+            began, task = self._naming or (0.0, None)
+            if task is None or task.done():
+                began, task = self._naming = time.monotonic(), asyncio.create_task(self._learn_names())
+            await asyncio.wait([task], timeout=max(0.0, began + _MOMENT_S - time.monotonic()))
+        return self._prompts.get(number)
+
+    async def _learn_names(self) -> None:
+        with suppress(Exception):  # who asks is told what is wrong; who logs need not know
+            self._prompts = await self._run(self._threads, self.client.templates.names)
 
     def close(self) -> None:
         """Let the threads end, and the store go."""

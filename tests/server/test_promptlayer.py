@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from promptlog import PromptLog, foreign_request_id
+from promptlog.prompts.published import prompt_id
 from tests.server.sdk import LOGGED
-from tests.server.support import serving
+from tests.server.support import serving, wait_until
 from tests.wire import Wire
 
 if TYPE_CHECKING:
@@ -313,6 +314,31 @@ def test_numbers_of_promptlayers_meet_what_was_imported_under_them(served: Serve
     client = PromptLog(served.store)
     client.log_request(**ARGUMENTS, request_id=foreign_request_id("promptlayer", 132))  # type: ignore[arg-type]
     assert client.requests.get(foreign_request_id("promptlayer", 132)).metadata == {"a": "b"}
+
+
+def test_the_name_of_a_prompt_that_is_told_by_its_number(served: Served) -> None:
+    """It is found from when the prompt is published on; a store that is busy costs the name, and not the request."""
+    url, client = f"{served.url}/log-request", PromptLog(served.store)
+    template = {"prompt_name": "later", "prompt_template": {"type": "completion", "content": "x"}}
+    number = prompt_id("later")
+    before = httpx.post(url, json=ARGUMENTS | {"prompt_id": number}).json()["id"]
+    client.templates.publish(template)
+    tracked = {name: ARGUMENTS[name] for name in ("request_start_time", "request_end_time")}
+    with client._store.lease("keeping others waiting"):
+        for path, body in (
+            ("/log-request", ARGUMENTS),
+            ("/track-request", {**tracked, "function_name": "openai.chat.completions.create", "kwargs": {}}),
+        ):
+            said = httpx.post(f"{served.url}{path}", json=body | {"prompt_id": 132}, timeout=5)
+            assert said.status_code in (200, 201)
+
+    def named() -> bool:
+        found = httpx.post(url, json=ARGUMENTS | {"prompt_id": number}).json()["id"]
+        return client.requests.get(found).prompt_name == "later"
+
+    wait_until(named)
+    assert client.requests.get(before).prompt_id == str(number)
+    assert client.requests.get(said.json()["request_id"]).prompt_id == "132"
 
 
 def test_a_key_where_one_is_set(tmp_path: Path) -> None:
