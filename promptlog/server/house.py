@@ -27,6 +27,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ASKING_THREADS = 4  # questions to the store at once; more would only wait for each other's memory
+MAX_BODY_BYTES = 32 * 1024 * 1024
 _MOMENT_S = 0.25  # logging waits no longer for a prompt's name
 MOST_WAITING = 64  # requests that wait for a thread or have one; the next is told to come back
 
@@ -42,6 +43,7 @@ class House:
         api_key: what PromptLayer's doors want to see; None takes any.
         read_only: whether nothing may be written.
         base_urls: where providers are, by name, for PromptLayer's SDK to call.
+        max_body_bytes: no body has more, unpacked.
         csrf_token: what every form must carry as `csrf_token`, or a script's request as the header X-CSRF-Token.
     """
 
@@ -50,6 +52,7 @@ class House:
     api_key: str | None = None
     read_only: bool = False
     base_urls: Mapping[str, str] = field(default_factory=dict)
+    max_body_bytes: int = MAX_BODY_BYTES
     csrf_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     _threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="promptlog-ask")

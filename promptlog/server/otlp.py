@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from promptlog.errors import InvalidInputError, StoreError
 from promptlog.server.rest.answers import JSON, answer
-from promptlog.server.rest.bodies import unpacked
+from promptlog.server.rest.bodies import body_of, uncollected
 from promptlog.server.rest.doors import Call, door
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ async def receive(call: Call) -> Response:
     kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in (JSON, _PROTOBUF):
         raise HTTPException(415, f"OTLP comes as {_PROTOBUF} or {JSON}, got {kind[:80]!r}")
-    body = await call.request.body()
-    if encoding := call.request.headers.get("content-encoding"):
-        body = unpacked(body, encoding)
+    body = await body_of(call.request, call.house)
     if body in _EMPTY:
         return _partial(kind, 0, "")
     try:
@@ -61,7 +59,9 @@ def _write(client: PromptLog, body: bytes, is_json: bool) -> OtlpReport:
     from promptlog.otel.importing import import_otlp
     from promptlog.otel.otlp import read_body
 
-    return import_otlp(client, read_body(body, is_json=is_json), progress=False)
+    with uncollected():
+        batch = read_body(body, is_json=is_json)
+    return import_otlp(client, batch, progress=False)
 
 
 def _partial(kind: str, rejected: int, message: str, path: str = "/v1/traces") -> Response:

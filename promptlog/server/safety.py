@@ -19,7 +19,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse
 
-from promptlog.server.house import same
+from promptlog.server.house import MAX_BODY_BYTES, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from promptlog.server.house import House
 
 COOKIE = "promptlog_token"
-MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_FORM_BYTES = 1024 * 1024
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import socket
@@ -17,11 +18,18 @@ from promptlog import PromptLog
 from promptlog.server.app import make_app
 from promptlog.server.safety import HEADERS, is_loopback
 from tests.server.support import serving
+from tests.server.test_otlp import SPAN, request
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.types import ASGIApp
+
+
+JSON = {"content-type": "application/json"}
+REQUEST = {
+    "provider": "p", "model": "m", "input": "i", "output": "o", "request_start_time": 1, "request_end_time": 2,
+}  # fmt: skip
 
 
 def browser(app: ASGIApp, **headers: str) -> TestClient:
@@ -95,9 +103,25 @@ def test_a_token_opens_what_others_can_reach(client: PromptLog) -> None:
 def test_large_bodies_are_refused(client: PromptLog) -> None:
     """By what they say of their length, and by what arrives."""
     ours = browser(make_app(client, max_body_bytes=1000))
-    json = {"content-type": "application/json"}
-    assert ours.post("/log-request", content=b"{" * 1001, headers=json).status_code == 413
-    assert ours.post("/log-request", content=iter([b"{" * 600, b" " * 600]), headers=json).status_code == 413
+    assert ours.post("/log-request", content=b"{" * 1001, headers=JSON).status_code == 413
+    assert ours.post("/log-request", content=iter([b"{" * 600, b" " * 600]), headers=JSON).status_code == 413
+
+
+def test_who_shows_no_key_has_nothing_read(client: PromptLog) -> None:
+    """A body is neither unpacked nor parsed before its sender may send it, but to find the key in it."""
+    bomb = {"content": gzip.compress(b" " * 40_000_000), "headers": JSON | {"content-encoding": "gzip"}}
+    torn = {"content": b"{", "headers": JSON}
+    for ours, status in (
+        (browser(make_app(client, token="s3cret")), 401),
+        (browser(make_app(client, api_key="k")), 401),
+        (browser(make_app(client, read_only=True)), 403),
+    ):
+        assert ours.post("/log-request", **bomb).status_code == status  # type: ignore[arg-type]
+        assert ours.post("/log-request", **torn).status_code == status  # type: ignore[arg-type]
+    known = browser(make_app(client, api_key="k"), **{"x-api-key": "k"})
+    assert known.post("/log-request", **bomb).status_code == 413  # type: ignore[arg-type]
+    assert known.post("/log-request", **torn).status_code == 400  # type: ignore[arg-type]
+    assert known.post("/log-request", json=REQUEST | {"input": "i" * 1_000_000}).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -168,22 +192,13 @@ def test_what_never_comes_is_given_up(tmp_path: Path) -> None:
 def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
     """507, each time, and the server goes on."""
     (tmp_path / "a.duckdb.journal").write_text("in the way")
-    body = {
-        "provider": "p",
-        "model": "m",
-        "input": "i",
-        "output": "o",
-        "request_start_time": 1,
-        "request_end_time": 2,
-    }
     with serving(tmp_path / "a.duckdb") as served:
         for _ in range(2):
-            refused = httpx.post(f"{served.url}/log-request", json=body)
+            refused = httpx.post(f"{served.url}/log-request", json=REQUEST)
             assert (refused.status_code, refused.json()["success"]) == (507, False)
-        traces = httpx.post(f"{served.url}/v1/traces", json={"resourceSpans": []})
-        assert traces.status_code in (200, 503)
+        assert httpx.post(f"{served.url}/v1/traces", json=request(SPAN)).status_code == 503
         (tmp_path / "a.duckdb.journal").unlink()
-        assert httpx.post(f"{served.url}/log-request", json=body).status_code == 201
+        assert httpx.post(f"{served.url}/log-request", json=REQUEST).status_code == 201
 
 
 def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
