@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from promptlog.server import openapi
-from promptlog.server.house import MAX_BODY_BYTES, House
+from promptlog.server.house import MAX_BODY_BYTES, House, check_secret
 from promptlog.server.otlp import otlp_routes
 from promptlog.server.pages import HANDLERS as PAGE_HANDLERS
 from promptlog.server.pages import page_routes
@@ -47,7 +47,12 @@ def make_app(
         hosts: names by which the server may be called, beside localhost and 127.0.0.1. Unless given, with a token any.
         base_urls: where providers are, by name: PromptLayer's SDK calls them there.
         max_body_bytes: a larger body is refused, and one that unpacks to more.
+
+    Raises:
+        InvalidInputError: the token or the API key is empty, or cannot stand in a header.
     """
+    check_secret(token, "the token")
+    check_secret(api_key, "the API key")
     house = House(
         client,
         token=token,

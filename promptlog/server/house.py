@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from starlette.exceptions import HTTPException
 
+from promptlog.errors import InvalidInputError
 from promptlog.server.freshness import Freshness
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ T = TypeVar("T")
 
 ASKING_THREADS = 4  # questions to the store at once; more would only wait for each other's memory
 MAX_BODY_BYTES = 32 * 1024 * 1024
+_VISIBLE = re.compile(r"[!-~]+")
 _MOMENT_S = 0.25  # logging waits no longer for a prompt's name
 MOST_WAITING = 64  # requests that wait for a thread or have one; the next is told to come back
 
@@ -128,6 +131,17 @@ def house_of(request: Request) -> House:
     """Return the server's state."""
     house: House = request.app.state.house
     return house
+
+
+def check_secret(secret: str | None, what: str) -> None:
+    """Refuse a secret that anybody shows without knowing it, or that nobody can.
+
+    Raises:
+        InvalidInputError: it is empty, or has other than ASCII's visible characters.
+    """
+    if secret is not None and not _VISIBLE.fullmatch(secret):
+        why = "has other characters than ASCII's, or blanks" if secret else "is empty"
+        raise InvalidInputError(f"{what} {why}; give one such as {secrets.token_urlsafe(24)}, or none")
 
 
 def same(given: str, secret: str) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from promptlog import PromptLog
+from promptlog.errors import InvalidInputError
 from promptlog.server.app import make_app
 from promptlog.server.safety import HEADERS, is_loopback
 from tests.server.support import serving
@@ -105,6 +106,14 @@ def test_large_bodies_are_refused(client: PromptLog) -> None:
     ours = browser(make_app(client, max_body_bytes=1000))
     assert ours.post("/log-request", content=b"{" * 1001, headers=JSON).status_code == 413
     assert ours.post("/log-request", content=iter([b"{" * 600, b" " * 600]), headers=JSON).status_code == 413
+
+
+@pytest.mark.parametrize("secret", ["", " ", "s3 cret", "s\u00e9cret", "a\nb"])
+def test_a_secret_that_is_none_is_refused(client: PromptLog, secret: str) -> None:
+    """`--token "$UNSET"` does not open everything to everybody."""
+    for which in ("token", "api_key"):
+        with pytest.raises(InvalidInputError, match="give one such as"):
+            make_app(client, **{which: secret})  # type: ignore[arg-type]
 
 
 def test_who_shows_no_key_has_nothing_read(client: PromptLog) -> None:
