@@ -11,9 +11,8 @@ their own (`doors`).
 from __future__ import annotations
 
 import ipaddress
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from promptlog.server.house import House
 
-COOKIE = "promptlog_token"
 MAX_FORM_BYTES = 1024 * 1024
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
@@ -183,18 +181,19 @@ class PagesGuard:
             if self._house.read_only:
                 refusal = PlainTextResponse(READ_ONLY + "\n", 403)
             else:
-                body = await _form_of(headers, receive)
-                receive = _again(body, receive)
-                if not self._has_csrf(headers, body):
+                given, receive = await self._csrf_token(headers, receive)
+                if given is None or not same(given, self._house.csrf_token):
                     refusal = PlainTextResponse("the form is old or not ours: load its page anew\n", 403)
         await (refusal or self._app)(scope, receive, send)
 
-    def _has_csrf(self, headers: Headers, body: bytes) -> bool:
+    async def _csrf_token(self, headers: Headers, receive: Receive) -> tuple[str | None, Receive]:
+        """Return the CSRF token that a request carries, and a `receive` that still gives all of its body."""
         given = headers.get("x-csrf-token")
-        if given is None and _is_form(headers):
-            fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-            given = fields.get("csrf_token")
-        return given is not None and same(given, self._house.csrf_token)
+        if given is not None or not _is_form(headers):
+            return given, receive
+        body = await _form_of(receive)
+        fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        return fields.get("csrf_token"), _again(body, receive)
 
 
 READ_ONLY = "this server was started with --read-only; nothing was changed"
@@ -205,11 +204,20 @@ def has_token(headers: Headers, token: str) -> bool:
     kind, _, given = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and same(given.strip(), token):
         return True
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return False
-    return cookie is not None and same(cookie.value, token)
+    name = _cookie_name(headers.get("host", ""))
+    return any(
+        found == name and same(unquote(value.strip()), token)
+        for pair in headers.get("cookie", "").split(
+            ";"
+        )  # by hand: a cookie of others' may be no cookie at all
+        for found, _, value in [pair.strip().partition("=")]
+    )
+
+
+def _cookie_name(host: str) -> str:
+    """Return the name of the cookie with the token: all ports of a host share their cookies, and each may be a server."""
+    port = host.rpartition(":")[2]
+    return f"promptlog_token_{port}" if port.isascii() and port.isdigit() else "promptlog_token"
 
 
 def _shown(scope: Scope, token: str) -> Response:
@@ -224,8 +232,14 @@ def _shown(scope: Scope, token: str) -> Response:
     rest = urlencode([(name, value) for name, value in query if name != "token"])
     path = "/" + scope["path"].lstrip("/\\")  # never //elsewhere
     answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
+    name = _cookie_name(Headers(scope=scope).get("host", ""))
     answer.set_cookie(
-        COOKIE, token, httponly=True, samesite="lax", secure=scope["scheme"] == "https", path="/"
+        name,
+        quote(token, safe=""),
+        httponly=True,
+        samesite="lax",
+        secure=scope["scheme"] == "https",
+        path="/",
     )
     return answer
 
@@ -237,25 +251,28 @@ def _is_form(headers: Headers) -> bool:
     )
 
 
-async def _form_of(headers: Headers, receive: Receive) -> bytes:
-    """Return the body of a form; other bodies pass unread, for they carry the token in a header."""
+async def _form_of(receive: Receive) -> bytes:
+    """Return the body of a form.
+
+    Raises:
+        HTTPException: 413; it is too large to look for a token in.
+    """
     pieces: list[bytes] = []
-    size = 0
-    more = _is_form(headers)
+    size, more = 0, True
     while more:
         message = await receive()
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
         if size > MAX_FORM_BYTES:
-            break
+            raise HTTPException(
+                413, f"the form has more than {MAX_FORM_BYTES:,} bytes", {"Connection": "close"}
+            )
         more = message["type"] == "http.request" and message.get("more_body", False)
-    return b"".join(pieces) if size <= MAX_FORM_BYTES else b""
+    return b"".join(pieces)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
     """Return a `receive` that gives what was read once more."""
-    if not body:
-        return receive
     left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:

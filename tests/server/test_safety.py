@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 
+FORM = "application/x-www-form-urlencoded"
 JSON = {"content-type": "application/json"}
-REQUEST = {
+REQUEST: Any = {
     "provider": "p", "model": "m", "input": "i", "output": "o", "request_start_time": 1, "request_end_time": 2,
 }  # fmt: skip
 
@@ -86,6 +87,21 @@ def test_a_form_needs_its_token(client: PromptLog) -> None:
     assert ours.post("/nowhere", headers={"x-csrf-token": token}).status_code == 404
 
 
+def test_a_large_form_is_whole_or_refused(client: PromptLog) -> None:
+    """A token is looked for in a form up to a bound; one whose header shows it is not read before the page does."""
+    app = make_app(client)
+    ours = browser(app)
+    token = app._app.state.house.csrf_token  # type: ignore[attr-defined]
+    logged = client.log_request(**REQUEST)["id"]
+    form = {"do": "metadata", "key": "k", "value": "x" * 900_000, "more": "x" * 300_000}
+    assert ours.post(f"/requests/{logged}/tracked", data={**form, "csrf_token": token}).status_code == 413
+    assert client.requests.get(str(logged)).metadata == {}
+    said = ours.post(f"/requests/{logged}/tracked", data=form, headers={"x-csrf-token": token})
+    assert said.status_code == 303
+    assert client.requests.get(str(logged)).metadata == {"k": form["value"]}
+    assert ours.post("/nowhere", content=b"", headers={"content-type": FORM}).status_code == 403
+
+
 def test_a_token_opens_what_others_can_reach(client: PromptLog) -> None:
     """It comes as a bearer's, or once in the address and then in a cookie; the redirect never leads elsewhere."""
     ours = browser(make_app(client, token="s3cret"))
@@ -99,6 +115,17 @@ def test_a_token_opens_what_others_can_reach(client: PromptLog) -> None:
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert ours.get("/").status_code == 200  # the client kept the cookie
+
+
+def test_cookies_of_others_lock_nobody_out(client: PromptLog) -> None:
+    """All ports of a host share their cookies: other servers of ours, and programs whose cookies are no cookies."""
+    ours, others = (browser(make_app(client, token=token)) for token in ("o;u=r%s", "others"))
+    others.cookies = ours.cookies
+    others.base_url = "http://127.0.0.1:7576"
+    ours.cookies.set("settings", '{"a":[1,"2"]}')
+    for one, token in ((ours, "o;u=r%s"), (others, "others")):
+        assert one.get("/", params={"token": token}).status_code == 303
+    assert (ours.get("/").status_code, others.get("/").status_code) == (200, 200)
 
 
 def test_large_bodies_are_refused(client: PromptLog) -> None:
