@@ -94,7 +94,7 @@ class Safety:
 
     def _refusal(self, method: str, headers: dict[bytes, str]) -> Response | None:
         host = headers.get(b"host", "")
-        if self._hosts is not None and _name_of(host) not in self._hosts:
+        if self._hosts is not None and (name := _name_of(host)) not in self._hosts and not is_loopback(name):
             return PlainTextResponse(
                 f"this server is not called {host[:200]!r}; it answers to {', '.join(sorted(self._hosts))}\n",
                 421,

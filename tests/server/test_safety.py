@@ -47,9 +47,9 @@ def client(tmp_path: Path) -> PromptLog:
 def test_a_name_that_is_not_ours_is_refused(client: PromptLog) -> None:
     """A page whose name was turned to 127.0.0.1 (DNS rebinding) sees nothing."""
     ours = browser(make_app(client))
-    for host in ("127.0.0.1:7575", "localhost:1", "[::1]:7575", "LOCALHOST"):
+    for host in ("127.0.0.1:7575", "localhost:1", "[::1]:7575", "LOCALHOST", "127.0.0.2:7575"):
         assert ours.get("/", headers={"host": host}).status_code == 200
-    for host in ("evil.example:7575", "127.0.0.1.evil.example", "", "localhost.evil.example"):
+    for host in ("evil.example:7575", "127.0.0.1.evil.example", "", "localhost.evil.example", "10.0.0.1"):
         assert ours.get("/", headers={"host": host}).status_code == 421
 
 
