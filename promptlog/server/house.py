@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from starlette.exceptions import HTTPException
 
-from promptlog.errors import InvalidInputError
+from promptlog.errors import InvalidInputError, RequestNotFoundError, StoreError, TraceNotFoundError
 from promptlog.server.freshness import Freshness
 
 if TYPE_CHECKING:
@@ -75,11 +75,23 @@ class House:
     async def ask(self, question: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what asks the store, and so blocks, in one of a few threads.
 
+        Who has an id has it from who logged it: where nothing is found under it, it is asked again, with all that is
+        logged by now merged.
+
         Raises:
             HTTPException: 503, where too many wait already.
         """
         self.freshness.asked()
-        return await self._run(self._threads, lambda: question(*args, **kwargs))
+
+        def asked() -> T:
+            try:
+                return question(*args, **kwargs)
+            except (RequestNotFoundError, TraceNotFoundError):
+                with suppress(StoreError):  # else what is there already is all that can be asked
+                    self.client.merge(progress=False)
+                return question(*args, **kwargs)
+
+        return await self._run(self._threads, asked)
 
     async def work(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what takes long but asks nothing, and so need not wait behind questions, in a thread of its own.

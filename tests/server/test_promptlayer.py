@@ -341,6 +341,21 @@ def test_the_name_of_a_prompt_that_is_told_by_its_number(served: Served) -> None
     assert client.requests.get(said.json()["request_id"]).prompt_id == "132"
 
 
+def test_an_id_is_found_as_soon_as_it_is_given_out(served: Served) -> None:
+    """Answers may lag behind other processes, but who has an id from one of them asks for it in vain nowhere."""
+    client, base = PromptLog(served.store), f"{served.url}/api/public/v2"
+    for number in range(3):
+        assert (
+            httpx.post(f"{base}/requests/search", json={}).status_code == 200
+        )  # it is up to date from now on
+        trace = f"{number + 1:032x}"
+        logged = client.log_request(**ARGUMENTS, trace_id=trace)["id"]  # type: ignore[arg-type]
+        path = (f"{base}/traces/{trace}", f"{base}/requests/{logged}", f"{served.url}/requests/{logged}")[
+            number
+        ]
+        assert httpx.get(path).status_code == 200
+
+
 def test_a_key_where_one_is_set(tmp_path: Path) -> None:
     """In the header, as a bearer's or in the body, as the SDK's old calls have it; the pages stay open."""
     with serving(tmp_path / "a.duckdb", "--api-key", "pl_mine") as served:
