@@ -209,6 +209,7 @@ class AsyncPromptLog:
         """`client.anthropic.AsyncAnthropic()` is a wrapped client."""
         return self._sync.anthropic
 
+    interrupt = _plain(PromptLog.interrupt)
     search = _plain(PromptLog.search)
     sql = _plain(PromptLog.sql)
     trace = _plain(PromptLog.trace)

@@ -88,7 +88,7 @@ def serve(
             if open_browser:
                 typer.launch(page)
 
-        running.serve(served, listening, ready=ready)
+        running.serve(served, listening, ready=ready, interrupt=client.interrupt)
 
 
 def _client(store: str | None, urls: dict[str, str]) -> PromptLog:

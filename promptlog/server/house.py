@@ -11,12 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from starlette.exceptions import HTTPException
 
-from promptlog.errors import InvalidInputError, RequestNotFoundError, StoreError, TraceNotFoundError
+from promptlog.errors import (
+    InvalidInputError,
+    RequestNotFoundError,
+    StoreError,
+    StoreInterruptedError,
+    TraceNotFoundError,
+)
 from promptlog.server.freshness import Freshness
+from promptlog.server.leaving import unless_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,22 +84,35 @@ class House:
         """Run what asks the store, and so blocks, in one of a few threads.
 
         Who has an id has it from who logged it: where nothing is found under it, it is asked again, with all that is
-        logged by now merged.
+        logged by now merged. Where the client leaves, the question ends.
 
         Raises:
             HTTPException: 503, where too many wait already.
         """
         self.freshness.asked()
+        thread, left = 0, False
 
         def asked() -> T:
+            nonlocal thread
+            if left:
+                raise StoreInterruptedError("nobody waits for the answer any more")
+            thread = get_ident()
             try:
                 return question(*args, **kwargs)
             except (RequestNotFoundError, TraceNotFoundError):
                 with suppress(StoreError):  # else what is there already is all that can be asked
                     self.client.merge(progress=False)
                 return question(*args, **kwargs)
+            finally:
+                thread = 0  # from now on it asks for others
 
-        return await self._run(self._threads, asked)
+        def leave() -> None:
+            nonlocal left
+            left = True
+            if thread:
+                self.client.interrupt(thread)
+
+        return await unless_left(self._run(self._threads, asked), leave)
 
     async def work(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what takes long but asks nothing, and so need not wait behind questions, in a thread of its own.

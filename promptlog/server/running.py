@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from promptlog.errors import InvalidInputError, NotLoggedWarning, UnusedVariableWarning
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from starlette.types import ASGIApp
@@ -23,6 +23,8 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_CONNECTIONS = 1000
 _KEEP_ALIVE_S = 30
 _GRACE_S = 5
+_ANSWERED_S = 1.0  # questions that were asked before the end have so long
+_AGAIN_S = 0.05
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -109,13 +111,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(app: ASGIApp, listening: socket.socket, *, ready: Callable[[], Any] | None = None) -> None:
+def serve(
+    app: ASGIApp,
+    listening: socket.socket,
+    *,
+    ready: Callable[[], Any] = lambda: None,
+    interrupt: Callable[[], Any] = lambda: None,
+) -> None:
     """Serve an application until the process is told to end.
 
     Args:
         app: what `make_app` returned.
         listening: the socket, which is closed at the end.
         ready: called once requests are taken.
+        interrupt: called at the end, time and again, where questions are not answered soon: it ends them.
     """
     warnings.simplefilter("always", NotLoggedWarning)  # each is told to its caller, and here
     warnings.simplefilter("ignore", UnusedVariableWarning)  # told in the answer
@@ -132,15 +141,29 @@ def serve(app: ASGIApp, listening: socket.socket, *, ready: Callable[[], Any] | 
         timeout_graceful_shutdown=_GRACE_S,
         limit_concurrency=MAX_CONNECTIONS,
     )
-    _Server(config, ready).run(sockets=[listening])
+    _Server(config, ready, interrupt).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], Any] | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], Any], interrupt: Callable[[], Any]
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._interrupt = interrupt
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started and self._ready is not None:
+        if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        interrupting = asyncio.create_task(self._end_questions())
+        await super().shutdown(sockets)
+        interrupting.cancel()
+
+    async def _end_questions(self) -> None:
+        await asyncio.sleep(_ANSWERED_S)
+        while True:
+            self._interrupt()
+            await asyncio.sleep(_AGAIN_S)  # one answer may take several questions

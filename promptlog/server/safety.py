@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse
 
 from promptlog.server.house import MAX_BODY_BYTES, same
+from promptlog.server.leaving import watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,6 +91,8 @@ class Safety:
         if refusal := self._refusal(scope["method"], headers):
             await refusal(scope, receive, send)
             return
+        if scope["method"] in READING:
+            watch(receive)
         await self._app(scope, self._bounded(receive), send)
 
     def _refusal(self, method: str, headers: dict[bytes, str]) -> Response | None:
@@ -120,6 +123,8 @@ class Safety:
             seen += len(message.get("body", b""))
             if seen > self._max_body_bytes:
                 raise HTTPException(413, self._too_large.strip(), {"Connection": "close"})
+            if not message.get("more_body", False):
+                watch(receive)
             return message
 
         return bounded

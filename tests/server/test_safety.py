@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import signal
 import socket
@@ -235,6 +236,29 @@ def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
         assert httpx.post(f"{served.url}/v1/traces", json=request(SPAN)).status_code == 503
         (tmp_path / "a.duckdb.journal").unlink()
         assert httpx.post(f"{served.url}/log-request", json=REQUEST).status_code == 201
+
+
+def test_a_long_question_is_ended(tmp_path: Path) -> None:
+    """Where its client leaves, so that the next is answered; and where the server is told to end."""
+    texts = (f"{number} " * 200 for number in range(20_000))
+    PromptLog(tmp_path / "a.duckdb").log_many({**REQUEST, "input": text} for text in texts)
+    words = [{"field": "input_text", "operator": "contains", "value": f"zz{number}"} for number in range(500)]
+    body = json.dumps({"filter_group": {"logic": "OR", "filters": words}}).encode()
+    path = "/api/public/v2/requests/search"
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    with serving(tmp_path / "a.duckdb") as served:
+        host, port = served.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as leaving:
+            leaving.sendall(head.encode() + body)
+            httpx.get(f"{served.url}/openapi.json", timeout=20)  # by now it is asked
+        assert httpx.post(served.url + path, json={}, timeout=10).status_code == 200
+        with socket.create_connection((host, int(port))) as waiting:
+            waiting.sendall(head.encode() + body)
+            httpx.get(f"{served.url}/openapi.json", timeout=20)
+            served.process.terminate()
+            assert waiting.recv(100).startswith(b"HTTP/1.1 503")
+        assert served.process.stderr is not None
+        assert served.process.stderr.read() == ""
 
 
 def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
