@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_CONNECTIONS = 1000
 _KEEP_ALIVE_S = 30
 _GRACE_S = 5
+_SWITCH_S = 0.0005  # the event loop waits so long for a thread that computes, ten times less than Python has it
 _ANSWERED_S = 1.0  # questions that were asked before the end have so long
 _AGAIN_S = 0.05
 
@@ -128,6 +130,7 @@ def serve(
     """
     warnings.simplefilter("always", NotLoggedWarning)  # each is told to its caller, and here
     warnings.simplefilter("ignore", UnusedVariableWarning)  # told in the answer
+    sys.setswitchinterval(_SWITCH_S)
     config = uvicorn.Config(
         app,
         http=PatientProtocol,
