@@ -24,7 +24,9 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_CONNECTIONS = 1000
 _KEEP_ALIVE_S = 30
 _GRACE_S = 5
-_SWITCH_S = 0.0005  # the event loop waits so long for a thread that computes, ten times less than Python has it
+_SWITCH_S = (
+    0.0005  # the event loop waits so long for a thread that computes, ten times less than Python has it
+)
 _ANSWERED_S = 1.0  # questions that were asked before the end have so long
 _AGAIN_S = 0.05
 

@@ -46,7 +46,9 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
-_LOOKED_AT = frozenset((b"host", b"origin", b"sec-fetch-site", b"content-length"))
+_LOOKED_AT = frozenset(
+    (b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest", b"content-length")
+)
 _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
@@ -102,8 +104,8 @@ class Safety:
                 f"this server is not called {host[:200]!r}; it answers to {', '.join(sorted(self._hosts))}\n",
                 421,
             )
-        if method not in READING and (why := _foreign(headers, host)):
-            return PlainTextResponse(f"{why}; nothing was changed\n", 403)
+        if why := _foreign(headers, host, changes=method not in READING):
+            return PlainTextResponse(f"{why}; nothing was done\n", 403)
         length = headers.get(b"content-length", "0")
         if length.isdecimal() and int(length[:20]) > self._max_body_bytes:
             return PlainTextResponse(self._too_large, 413, {"Connection": "close"})
@@ -137,14 +139,19 @@ def _name_of(host: str) -> str:
     return host.rpartition(":")[0].lower() if ":" in host else host.lower()
 
 
-def _foreign(headers: dict[bytes, str], host: str) -> str:
-    """Return why a request comes from a page of another origin; "" where it does not. Programs send neither header."""
+def _foreign(headers: dict[bytes, str], host: str, *, changes: bool) -> str:
+    """Return why a request comes from a page of another origin; "" where it does not. Programs send none of the headers.
+
+    Such a page may have links to ours, which people follow. It may not ask by itself: it reads no answer, but an answer is
+    work, and a prompt that is rendered is a program.
+    """
     origin = headers.get(b"origin")
-    if origin is not None and origin.partition("://")[2] != host:
+    if changes and origin is not None and origin.partition("://")[2] != host:
         return f"the request comes from a page of {origin[:200]!r}"
-    if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
-        return "the request comes from a page of another site"
-    return ""
+    if headers.get(b"sec-fetch-site", "none") in ("none", "same-origin"):
+        return ""
+    followed = (headers.get(b"sec-fetch-mode"), headers.get(b"sec-fetch-dest")) == ("navigate", "document")
+    return "" if followed and not changes else "the request comes from a page of another site"
 
 
 def _with_headers(send: Send) -> Send:

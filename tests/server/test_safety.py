@@ -69,6 +69,22 @@ def test_a_page_elsewhere_cannot_change_anything(client: PromptLog) -> None:
     assert own.status_code != 403
 
 
+@pytest.mark.parametrize(
+    ("site", "mode", "dest", "status"),
+    [
+        ("none", "navigate", "document", 200), ("same-origin", "cors", "empty", 200), ("same-origin", "no-cors", "script", 200),
+        ("cross-site", "navigate", "document", 200), ("cross-site", "navigate", "iframe", 403),
+        ("cross-site", "no-cors", "image", 403), ("same-site", "cors", "empty", 403),
+    ],
+)  # fmt: skip
+def test_a_page_elsewhere_links_here_and_asks_nothing(
+    client: PromptLog, site: str, mode: str, dest: str, status: int
+) -> None:
+    """People follow its links; what it asks by itself is refused, though it would never see the answer."""
+    sent = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
+    assert browser(make_app(client)).get("/openapi.json", headers=sent).status_code == status
+
+
 def test_every_answer_has_strict_headers(client: PromptLog) -> None:
     """Pages, errors and refusals alike."""
     ours = browser(make_app(client))
