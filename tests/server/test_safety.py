@@ -288,12 +288,27 @@ def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     """One line, with the way out."""
-    with serving(tmp_path / "a.duckdb") as served:
-        command = [sys.executable, "-m", "promptlog.cli", "serve", "--port", served.url.rpartition(":")[2]]
-        ran = subprocess.run(command, check=False, capture_output=True, text=True)
+    with serving(tmp_path / "a.duckdb", "--token", "s3cret") as served:
+        taken = refused("serve", "--port", served.url.rpartition(":")[2])
+        served.process.terminate()
+        assert served.process.stderr is not None
+        assert served.process.stderr.read().startswith("Who connects needs the token")  # others cannot
+    assert "give another --port" in taken
+
+
+def test_a_server_that_reads_makes_no_store(tmp_path: Path) -> None:
+    """A path that was mistyped is said to be so."""
+    assert "does not exist" in refused("--store", str(tmp_path / "typo.duckdb"), "serve", "--read-only")
+    assert list(tmp_path.iterdir()) == []
+
+
+def refused(*arguments: str) -> str:
+    """Return the one line that the shell says of arguments that it refuses."""
+    command = [sys.executable, "-m", "promptlog.cli", *arguments]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True)
     assert ran.returncode == 1
-    assert "give another --port" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
+    return ran.stderr
 
 
 def test_the_memory_of_the_database_can_be_set(tmp_path: Path) -> None:
