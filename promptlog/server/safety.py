@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.routing import Match
 
 from promptlog.server.house import MAX_BODY_BYTES, same
 from promptlog.server.leaving import watch
@@ -24,6 +25,7 @@ from promptlog.server.leaving import watch
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from starlette.applications import Starlette
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -176,7 +178,7 @@ class PagesGuard:
         house: the server's state.
     """
 
-    def __init__(self, app: ASGIApp, house: House) -> None:
+    def __init__(self, app: Starlette, house: House) -> None:
         self._app = app
         self._house = house
 
@@ -194,9 +196,14 @@ class PagesGuard:
                 refusal = PlainTextResponse(READ_ONLY + "\n", 403)
             else:
                 given, receive = await self._csrf_token(headers, receive)
+                if given is None and not _is_form(headers) and not self._has(scope):
+                    raise HTTPException(404)  # a program that mistook a door's path
                 if given is None or not same(given, self._house.csrf_token):
                     refusal = PlainTextResponse("the form is old or not ours: load its page anew\n", 403)
         await (refusal or self._app)(scope, receive, send)
+
+    def _has(self, scope: Scope) -> bool:
+        return any(route.matches(scope)[0] is not Match.NONE for route in self._app.routes)
 
     async def _csrf_token(self, headers: Headers, receive: Receive) -> tuple[str | None, Receive]:
         """Return the CSRF token that a request carries, and a `receive` that still gives all of its body."""

@@ -364,8 +364,11 @@ def test_a_key_where_one_is_set(tmp_path: Path) -> None:
         assert httpx.post(url, json=ARGUMENTS, headers={"x-api-key": "pl_other"}).status_code == 401
         assert httpx.post(url, json=ARGUMENTS, headers={"x-api-key": "pl_mine"}).status_code == 201
         assert httpx.post(url, json=ARGUMENTS, headers={"authorization": "Bearer pl_mine"}).status_code == 201
+        mixed = {"x-api-key": "any", "authorization": "Bearer pl_mine"}
+        assert httpx.post(url, json=ARGUMENTS, headers=mixed).status_code == 201
         assert httpx.post(f"{served.url}/create-group", json={"api_key": "pl_mine"}).status_code == 200
         assert httpx.get(served.url).status_code == 200
+        assert httpx.get(f"{served.url}/openapi").status_code == 200
 
 
 def test_read_only(tmp_path: Path) -> None:

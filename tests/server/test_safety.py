@@ -99,7 +99,7 @@ def test_a_form_needs_its_token(client: PromptLog) -> None:
     token = app._app.state.house.csrf_token  # type: ignore[attr-defined]
     assert ours.post("/nowhere", data={"a": "b"}).status_code == 403
     assert ours.post("/nowhere", data={"csrf_token": "guess"}).status_code == 403
-    assert ours.post("/nowhere", json={"csrf_token": token}).status_code == 403
+    assert ours.post("/requests/bulk", json={"csrf_token": token}).status_code == 403
     assert ours.post("/nowhere", data={"csrf_token": token}).status_code == 404
     assert ours.post("/nowhere", headers={"x-csrf-token": token}).status_code == 404
 
@@ -150,6 +150,19 @@ def test_large_bodies_are_refused(client: PromptLog) -> None:
     ours = browser(make_app(client, max_body_bytes=1000))
     assert ours.post("/log-request", content=b"{" * 1001, headers=JSON).status_code == 413
     assert ours.post("/log-request", content=iter([b"{" * 600, b" " * 600]), headers=JSON).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "/log-requests", 404), ("PUT", "/log-request", 405), ("GET", "/log-request", 405), ("POST", "/v1/trace", 404)],
+)  # fmt: skip
+def test_a_program_that_mistakes_a_path_is_told(
+    client: PromptLog, method: str, path: str, status: int
+) -> None:
+    """In JSON, where it can look."""
+    said = browser(make_app(client)).request(method, path, json={})
+    assert (said.status_code, said.json()["success"]) == (status, False)
+    assert said.json()["message"] == f"there is no {method} {path}; /openapi lists what there is"
 
 
 @pytest.mark.parametrize("secret", ["", " ", "s3 cret", "s\u00e9cret", "a\nb"])

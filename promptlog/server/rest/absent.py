@@ -60,10 +60,8 @@ def routes() -> list[BaseRoute]:
     ]
 
 
-async def _unknown(call: Call) -> Response:
-    raise HTTPException(
-        404, f"there is no {call.request.method} {call.request.url.path[:200]}; /openapi lists what there is"
-    )
+async def _unknown(_: Call) -> Response:
+    raise HTTPException(404)
 
 
 def _absent(why: str) -> Callable[[Call], Awaitable[Response]]:

@@ -46,6 +46,7 @@ def door(
     *,
     writes: bool = True,
     reads_body: bool = True,
+    keyed: bool = True,
 ) -> Route:
     """Return the route of a door.
 
@@ -55,18 +56,23 @@ def door(
         work: answers, with a response or with a JSON object.
         writes: whether a server that only reads refuses it.
         reads_body: whether the body is a JSON object; else `work` reads it by itself.
+        keyed: whether it is behind the API key; behind the token is all that there is.
     """
-    return Route(path, partial(_enter, work, writes, reads_body and method == "POST"), methods=[method])
+    entered = partial(_enter, work, writes=writes, reads_body=reads_body and method == "POST", keyed=keyed)
+    return Route(path, entered, methods=[method])
 
 
 async def _enter(
     work: Callable[[Call], Awaitable[Response | dict[str, Any]]],
+    request: Request,
+    *,
     writes: bool,
     reads_body: bool,
-    request: Request,
+    keyed: bool,
 ) -> Response:
     house = house_of(request)
-    secrets = [secret for secret in (house.api_key, house.token) if secret is not None]
+    secrets = [house.token] if house.token is not None else []
+    secrets += [house.api_key] if house.api_key is not None and (keyed or secrets) else []
     shown = not secrets or _shows_key(request, house, secrets)
     if not shown and not reads_body:
         raise _no_key()
