@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HEAD_SECONDS = 10.0  # a request's line and headers have arrived after this
 BODY_SECONDS = 60.0  # and its body
+READER_SECONDS = 60.0  # who takes nothing of an answer for so long is let go
 MAX_HEAD_BYTES = 64 * 1024
 MAX_CONNECTIONS = 1000
 _KEEP_ALIVE_S = 30
@@ -32,12 +33,13 @@ _AGAIN_S = 0.05
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with bounds of time for a request's head and body, and of size for the head.
+    """uvicorn's protocol, with bounds of time for a request's head and body and for who reads the answer, and of size for the head.
 
     uvicorn itself waits for ever. A request that comes in one piece, as most do, starts no timer.
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _reader: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
     _begun = False
@@ -50,6 +52,7 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._rest()
+        self._stop_waiting_for_reader()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -61,6 +64,16 @@ class PatientProtocol(HttpToolsProtocol):
             self._give_up()
         elif self._begun and self._timer is None:
             self._wait(HEAD_SECONDS if self._in_head else BODY_SECONDS)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for who reads too slowly."""
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        """It was read."""
+        self._stop_waiting_for_reader()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -78,6 +91,18 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._in_head, self._begun, self._head_bytes = True, False, 0
         self._rest()
+
+    def _wait_for_reader(self, unread: int | None = None) -> None:
+        """Look again after a while, as long as something was read meanwhile."""
+        left = self.transport.get_write_buffer_size()
+        if unread is not None and left >= unread:
+            self.transport.abort()  # to close it would wait for what is unread
+        else:
+            self._reader = self.loop.call_later(READER_SECONDS, self._wait_for_reader, left)
+
+    def _stop_waiting_for_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
 
     def _wait(self, seconds: float) -> None:
         self._timer = self.loop.call_later(seconds, self._give_up)

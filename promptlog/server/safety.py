@@ -23,7 +23,7 @@ from promptlog.server.house import MAX_BODY_BYTES, same
 from promptlog.server.leaving import watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from starlette.applications import Starlette
     from starlette.responses import Response
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from promptlog.server.house import House
 
 MAX_FORM_BYTES = 1024 * 1024
+MOST_HELD_BYTES = 256 * 1024 * 1024  # of all bodies that are read or worked on at once
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
@@ -71,6 +72,9 @@ class Safety:
         app: what is inside.
         hosts: the names by which we may be called, beside loopback's; None takes any, where a token is asked for.
         max_body_bytes: more is refused.
+
+    Attributes:
+        held_bytes: of the bodies of all requests that are not answered yet.
     """
 
     def __init__(
@@ -82,7 +86,8 @@ class Safety:
     ) -> None:
         self._app = app
         self._hosts = None if hosts is None else _LOOPBACK | {host.lower() for host in hosts}
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
+        self.held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -97,7 +102,11 @@ class Safety:
             return
         if scope["method"] in READING:
             watch(receive)
-        await self._app(scope, self._bounded(receive), send)
+        body = _Body(self, receive, _length_of(headers))
+        try:
+            await self._app(scope, body.receive, send)
+        finally:
+            self.held_bytes -= body.seen
 
     def _refusal(self, method: str, headers: dict[bytes, str]) -> Response | None:
         host = headers.get(b"host", "")
@@ -108,30 +117,47 @@ class Safety:
             )
         if why := _foreign(headers, host, changes=method not in READING):
             return PlainTextResponse(f"{why}; nothing was done\n", 403)
-        length = headers.get(b"content-length", "0")
-        if length.isdecimal() and int(length[:20]) > self._max_body_bytes:
-            return PlainTextResponse(self._too_large, 413, {"Connection": "close"})
         return None
 
-    @property
-    def _too_large(self) -> str:
-        return f"the body has more than {self._max_body_bytes:,} bytes; send less at once\n"
 
-    def _bounded(self, receive: Receive) -> Receive:
-        """Return a `receive` that gives up on a body that is too large."""
-        seen = 0
+class _Body:
+    """Gives a body, and gives up on one that is too large, or larger than there is room for beside the others."""
 
-        async def bounded() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._max_body_bytes:
-                raise HTTPException(413, self._too_large.strip(), {"Connection": "close"})
-            if not message.get("more_body", False):
-                watch(receive)
-            return message
+    def __init__(self, safety: Safety, receive: Receive, length: int) -> None:
+        self.seen = 0
+        self._safety = safety
+        self._receive = receive
+        self._length = length
 
-        return bounded
+    async def receive(self) -> Message:
+        """Return the next piece, or what comes after the body.
+
+        Raises:
+            HTTPException: 413, once anybody reads what is too large by its own word; 503 where there is no room.
+        """
+        self._check(self._length)
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        self.seen += size
+        self._safety.held_bytes += size
+        self._check(self.seen)
+        if self._safety.held_bytes > MOST_HELD_BYTES:
+            raise HTTPException(503, "the server has no room for more bodies now", {"Retry-After": "1"})
+        if not message.get("more_body", False):
+            watch(self._receive)
+        return message
+
+    def _check(self, size: int) -> None:
+        most = self._safety.max_body_bytes
+        if size > most:
+            raise HTTPException(
+                413, f"the body has more than {most:,} bytes; send less at once", {"Connection": "close"}
+            )
+
+
+def _length_of(headers: Mapping[bytes, str]) -> int:
+    length = headers.get(b"content-length", "0")
+    return int(length[:20]) if length.isdecimal() else 0
 
 
 def _name_of(host: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -13,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
+from uvicorn.server import ServerState
 
 from promptlog import PromptLog
 from promptlog.errors import InvalidInputError
+from promptlog.server import running, safety
 from promptlog.server.app import make_app
 from promptlog.server.safety import HEADERS, is_loopback
 from tests.server.support import serving
@@ -25,7 +29,7 @@ from tests.server.test_otlp import SPAN, request
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 FORM = "application/x-www-form-urlencoded"
@@ -288,6 +292,46 @@ def test_a_long_question_is_ended(tmp_path: Path) -> None:
             assert waiting.recv(100).startswith(b"HTTP/1.1 503")
         assert served.process.stderr is not None
         assert served.process.stderr.read() == ""
+
+
+def test_all_bodies_together_are_bounded(client: PromptLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What finds no room is told to come again, and what was answered gives its room back."""
+    monkeypatch.setattr(safety, "MOST_HELD_BYTES", 1000)
+    ours = browser(make_app(client))
+    for _ in range(3):
+        full = ours.post("/log-request", json=REQUEST | {"input": "i" * 1000})
+        assert (full.status_code, full.headers["retry-after"]) == (503, "1")
+        assert ours.post("/log-request", json=REQUEST | {"input": "i" * 500}).status_code == 201
+
+
+def test_who_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that nobody takes does not stand there for ever."""
+    monkeypatch.setattr(running, "READER_SECONDS", 0.05)
+
+    async def run() -> None:
+        done, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b" " * 50_000_000, "more_body": True})
+            await send(
+                {"type": "http.response.body", "body": b""}
+            )  # once the first was read, or never will be
+            done.set()
+
+        config = uvicorn.Config(app, log_config=None)
+        config.load()
+        listening = await loop.create_server(
+            lambda: running.PatientProtocol(config, ServerState(), {}), "127.0.0.1", 0
+        )
+        async with listening:
+            _, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            await asyncio.wait_for(done.wait(), 20)
+            writer.transport.abort()
+
+    asyncio.run(run())
 
 
 def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
