@@ -369,23 +369,3 @@ def test_a_key_where_one_is_set(tmp_path: Path) -> None:
         assert httpx.post(f"{served.url}/create-group", json={"api_key": "pl_mine"}).status_code == 200
         assert httpx.get(served.url).status_code == 200
         assert httpx.get(f"{served.url}/openapi").status_code == 200
-
-
-def test_read_only(tmp_path: Path) -> None:
-    """Nothing is written by any door, and what reads goes on."""
-    PromptLog(tmp_path / "a.duckdb").templates.publish(
-        {"prompt_name": "a", "prompt_template": {"type": "completion", "content": "x"}}
-    )
-    with serving(tmp_path / "a.duckdb", "--read-only") as served:
-        for path in (
-            "/log-request",
-            "/track-request",
-            "/rest/track-metadata",
-            "/create-group",
-            "/rest/prompt-templates",
-            "/v1/traces",
-        ):
-            refused = httpx.post(f"{served.url}{path}", json=ARGUMENTS)
-            assert refused.status_code == 403, path
-        assert httpx.post(f"{served.url}/prompt-templates/a", json={}).json()["version"] == 1
-    assert PromptLog(tmp_path / "a.duckdb").requests.count() == 0

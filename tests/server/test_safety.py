@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ from tests.server.support import serving
 from tests.server.test_otlp import SPAN, request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -351,6 +353,37 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
         assert served.process.stderr is not None
         assert served.process.stderr.read().startswith("Who connects needs the token")  # others cannot
     assert "give another --port" in taken
+
+
+def test_a_server_that_reads_writes_by_no_door(client: PromptLog) -> None:
+    """Each route that is no GET refuses, but those that ask by POST and those that there are not."""
+    client.templates.publish({"prompt_name": "a", "prompt_template": {"type": "completion", "content": "x"}})
+    app: Any = make_app(client, read_only=True)
+    ours = browser(app, **{"x-csrf-token": app._app.state.house.csrf_token})
+    search = "/api/public/v2/requests"
+    asks = {
+        "/prompt-templates/a",
+        f"{search}/search",
+        f"{search}/analytics",
+        f"{search}/analytics/custom-analytics",
+    }
+    refused = set()
+    for method, route in doors(app._app.routes):
+        path = re.sub(r"\{\w+(:path)?\}", "a", route)
+        said = ours.request(method, path, json=REQUEST)
+        assert said.status_code in ((200, 400, 422) if path in asks else (403, 404, 501)), (method, path)
+        refused |= {path} if said.status_code == 403 else set()
+    assert {"/log-request", "/v1/logs", "/requests/bulk", "/requests/a/tracked", "/run/a"} <= refused
+    assert ours.post("/prompt-templates/a", json={}).json()["version"] == 1
+    assert (client.requests.count(), len(client.templates.all())) == (0, 1)
+
+
+def doors(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Give the method and path of each route that is no GET, those of the pages too."""
+    for route in routes:
+        for method in (getattr(route, "methods", None) or set()) - {"GET", "HEAD"}:
+            yield method, route.path
+        yield from doors(getattr(getattr(getattr(route, "app", None), "_app", None), "routes", ()))
 
 
 def test_a_server_that_reads_makes_no_store(tmp_path: Path) -> None:
