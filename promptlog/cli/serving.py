@@ -74,9 +74,7 @@ def serve(
         os.environ["PROMPTLOG_MEMORY_LIMIT"] = memory
         memory_limit()
     urls = pairs(provider, "--provider")
-    client = _client(store, urls)
-    if read_only and not client.path.exists() and not store_paths(client.path).journal.exists():
-        raise InvalidInputError(f"{client.path} does not exist, and --read-only makes none; name a store")
+    client = _client(store, urls, read_only=read_only)
     local = safety.is_loopback(host)
     if token is None and not local:
         token = secrets.token_urlsafe(24)
@@ -89,19 +87,28 @@ def serve(
             note(f"{client.path}{' (read only)' if read_only else ''}, served until Ctrl+C")
             _say_where(address, page)
             if token is not None:
-                who = "Who connects" if local else "Others can reach it: who connects"
-                note(f"{who} needs the token, as the API key, or as a bearer token.")
+                _say_who(others=not local)
             if open_browser:
                 typer.launch(page)
 
         running.serve(served, listening, ready=ready, interrupt=client.interrupt)
 
 
-def _client(store: str | None, urls: dict[str, str]) -> PromptLog:
+def _client(store: str | None, urls: dict[str, str], *, read_only: bool) -> PromptLog:
+    """Return the client of the store that is served.
+
+    Raises:
+        InvalidInputError: there is none, and it is not to be made.
+    """
     providers = {name: {"base_url": url} for name, url in urls.items()}
     from promptlog.server.freshness import MAX_LAG_S
 
-    return PromptLog(given_store(store), busy_timeout=_BUSY_TIMEOUT_S, max_lag=MAX_LAG_S, providers=providers)
+    client = PromptLog(
+        given_store(store), busy_timeout=_BUSY_TIMEOUT_S, max_lag=MAX_LAG_S, providers=providers
+    )
+    if read_only and not client.path.exists() and not store_paths(client.path).journal.exists():
+        raise InvalidInputError(f"{client.path} does not exist, and --read-only makes none; name a store")
+    return client
 
 
 def _say_where(address: str, page: str) -> None:
@@ -109,6 +116,12 @@ def _say_where(address: str, page: str) -> None:
     note(f"  pages        {page}")
     note(f"  PromptLayer  base_url={address}")
     note(f"  OTLP         {address}/v1/traces, {address}/v1/logs")
+
+
+def _say_who(*, others: bool) -> None:
+    """Say who may connect."""
+    who = "Others can reach it: who connects" if others else "Who connects"
+    note(f"{who} needs the token, as the API key, or as a bearer token.")
 
 
 def _address(host: str, port: int) -> str:
