@@ -75,8 +75,8 @@ def serve(
         memory_limit()
     urls = pairs(provider, "--provider")
     client = _client(store, urls, read_only=read_only)
-    local = safety.is_loopback(host)
-    if token is None and not local:
+    others = not safety.is_loopback(host)
+    if token is None and others:
         token = secrets.token_urlsafe(24)
     with running.listen(host, port) as listening:
         address = _address(host, listening.getsockname()[1])
@@ -85,9 +85,7 @@ def serve(
 
         def ready() -> None:
             note(f"{client.path}{' (read only)' if read_only else ''}, served until Ctrl+C")
-            _say_where(address, page)
-            if token is not None:
-                _say_who(others=not local)
+            _say_where(address, page, keyed=token is not None, others=others)
             if open_browser:
                 typer.launch(page)
 
@@ -111,17 +109,14 @@ def _client(store: str | None, urls: dict[str, str], *, read_only: bool) -> Prom
     return client
 
 
-def _say_where(address: str, page: str) -> None:
-    """Say what is where."""
+def _say_where(address: str, page: str, *, keyed: bool, others: bool) -> None:
+    """Say what is where, and who may connect."""
     note(f"  pages        {page}")
     note(f"  PromptLayer  base_url={address}")
     note(f"  OTLP         {address}/v1/traces, {address}/v1/logs")
-
-
-def _say_who(*, others: bool) -> None:
-    """Say who may connect."""
-    who = "Others can reach it: who connects" if others else "Who connects"
-    note(f"{who} needs the token, as the API key, or as a bearer token.")
+    if keyed:
+        who = "Others can reach it: who connects" if others else "Who connects"
+        note(f"{who} needs the token, as the API key, or as a bearer token.")
 
 
 def _address(host: str, port: int) -> str:
