@@ -100,8 +100,7 @@ class House:
             try:
                 return question(*args, **kwargs)
             except (RequestNotFoundError, TraceNotFoundError):
-                with suppress(StoreError):  # else what is there already is all that can be asked
-                    self.client.merge(progress=False)
+                self.catch_up()
                 return question(*args, **kwargs)
             finally:
                 thread = 0  # from now on it asks for others
@@ -113,6 +112,11 @@ class House:
                 self.client.interrupt(thread)
 
         return await unless_left(self._run(self._threads, asked), leave)
+
+    def catch_up(self) -> None:
+        """Merge all that is logged by now; called within a question whose answer may not lag behind."""
+        with suppress(StoreError):  # else what is there already is all that can be asked
+            self.client.merge(progress=False)
 
     async def work(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what takes long but asks nothing, and so need not wait behind questions, in a thread of its own.
