@@ -118,6 +118,11 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
         # Before the rows: what comes in between is among them, and known when it is told of as new.
         shown["last"] = cells.last_logged_us(house.client)
         shown |= _load_rows(house, view, after)
+        if (
+            not shown["rows"] and not view.q and after is None
+        ):  # the page says that what is logged appears at once
+            house.catch_up()
+            shown |= _load_rows(house, view, after)
     except SearchSyntaxError as error:
         return {**shown, "error": error}
     shown["keys"] = [key for key, _ in house.known.key_counts()][:40]
