@@ -380,7 +380,7 @@ def test_a_server_that_reads_writes_by_no_door(client: PromptLog) -> None:
             (200, 400, 422) if method == "POST" and path in asks else (403, 404, 405, 501)
         ), (method, path)
         refused |= {path} if said.status_code == 403 else set()
-    assert {"/log-request", "/v1/logs", "/requests/bulk", "/requests/a/tracked", "/run/a"} <= refused
+    assert {"/log-request", "/v1/logs", "/requests/bulk", "/requests/a/tracked", "/prompts/run"} <= refused
     assert ours.post("/prompt-templates/a", json={}).json()["version"] == 1
     assert (client.requests.count(), len(client.templates.all())) == (0, 1)
 
