@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ def traces(draw: st.DrawFn) -> list[dict[str, Any]]:
         # Two traces may hold the same id of a span.
         held_by = draw(st.sampled_from((_TRACES[:1], _TRACES[:1], _TRACES[1:], _TRACES)))
         records += [_span(draw, trace, number, count) for trace in held_by]
-    for number, (of, seconds, gone) in enumerate(draw(_BARE)):
+    for number, (of, seconds, gone) in enumerate(draw(_bare(count))):
         start = _START + seconds * 1_000_000
         id = str(uuid.UUID(int=(7 << 76) | (2 << 62) | number))
         call = {"request_id": id, "start_time": start, "end_time": start + 10, "status": "SUCCESS"}
@@ -84,8 +85,11 @@ def _span(draw: st.DrawFn, trace: str, number: int, count: int) -> dict[str, Any
     return {**stamp, **call}
 
 
-#: Requests that name a span alone: which, how many seconds after it, and whether they are removed.
-_BARE = st.lists(st.tuples(st.integers(0, 5), st.sampled_from((0, 0, 1, 60)), st.booleans()), max_size=3)
+def _bare(count: int) -> st.SearchStrategy[list[tuple[int, int, bool]]]:
+    """Requests that name a span alone: which, how many seconds after it, and whether they are removed."""
+    seconds, gone = st.sampled_from((0, 0, 0, 1, 60)), st.sampled_from((False, False, False, True))
+    return st.lists(st.tuples(st.integers(0, count), seconds, gone), max_size=3)
+
 
 _LOGS = st.one_of(
     st.builds(
@@ -106,6 +110,37 @@ _LOGS = st.one_of(
         ),
     ),
 )
+
+
+def test_every_order_of_a_request_and_the_spans_of_its_id(bench: Bench) -> None:
+    """Each record merged alone, and the request once more: it has the smaller trace, and inherits from both."""
+    low, high = _TRACES
+    told = [(high, 0, None), (low, 0, 1), (low, 1, None)]
+    written: list[dict[str, Any]] = [
+        {"time": _START + 1000, "source_time": _START, "kind": "span", "span": {
+            "trace_id": trace, "span_id": _span_id(number), "name": "step", "kind": "INTERNAL", "status": "UNSET",
+            "parent_span_id": None if parent is None else _span_id(parent), "start_time": _START, "end_time": _START + 9,
+            "metadata": {f"{trace[:2]}{number}": "x"},
+        }}
+        for trace, number, parent in told
+    ]  # fmt: skip
+    call = {"kind": "request", "request_id": str(uuid.UUID(int=(7 << 76) | (2 << 62))), "status": "SUCCESS",
+            "start_time": _START, "end_time": _START + 5, "span_id": _span_id(0)}  # fmt: skip
+    written.append({"time": _START + 2000, **call})
+    asked = (
+        "SELECT trace_id, span_id FROM requests",
+        "SELECT key FROM metadata ORDER BY key",
+        "SELECT content_hash FROM conflicts",
+    )
+    for order in itertools.permutations(written):
+        bench.empty()
+        segment = bench.new_segment()
+        for place, record in enumerate((*order, written[-1])):
+            bench.append(segment, lines_of([record]))
+            bench.merge()
+            if place >= len(order) - 1:
+                found = [bench.connection.execute(text).fetchall() for text in asked]
+                assert found == [[(low, _span_id(0))], [("ab0",), ("ab1",), ("cd0",)], [("",)]]
 
 
 @settings(max_examples=25)
