@@ -104,6 +104,11 @@ class Templates:
         for key in asked:
             if key not in _PARAMS:
                 raise InvalidInputError(f"params has {key!r}; templates.get knows {', '.join(_PARAMS)}")
+        for key in ("provider", "model"):
+            if asked.get(key):
+                check_text(asked[key], key)
+        if asked.get("model_parameter_overrides"):
+            check_dict(asked["model_parameter_overrides"], "model_parameter_overrides")
         version, label = asked.get("version"), asked.get("label")
         prompt = self._registry.get(
             Reference(
@@ -177,6 +182,10 @@ class Templates:
             }
             for one in self._registry.all(page, per_page, label)
         ]
+
+    def names(self) -> dict[int, str]:
+        """Return the names of all prompts, each under the prompt's number (`id`)."""
+        return dict(self._registry.names())
 
     def versions(self, prompt_name: str) -> list[dict[str, Any]]:
         """Return all versions of a prompt as they were published, the newest first.

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from promptlog import PromptLog, col, meta, score, tag
+from promptlog.server.freshness import MAX_LAG_S
 from tests.samples import START, request
 from tests.server.browser import answers_of, chromium, expect, looking, serious
 from tests.server.support import Served, serving, wait_until
@@ -126,6 +127,7 @@ def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> N
         client = PromptLog(served.store)
         fill(client, 20)
         client.close()
+        page.wait_for_timeout(MAX_LAG_S * 1000)  # so long may a page lag behind other processes
         page.reload()
         field = page.get_by_role("combobox", name="Search")
         field.fill("\U0001f600 user")  # two of what JavaScript counts stand before the word

@@ -16,7 +16,7 @@ from promptlog.errors import (
     PromptLogError,
     PromptNotFoundError,
     RequestNotFoundError,
-    StoreBusyError,
+    StoreError,
     StoreUnwritableError,
     TraceNotFoundError,
 )
@@ -69,8 +69,8 @@ async def _failed(request: Request, error: Exception) -> Response:
             said = f"no page is at {request.url.path[:200]}"
     else:
         statuses: tuple[tuple[type[Exception], int], ...] = (
-            (RequestNotFoundError, 404), (PromptNotFoundError, 404), (TraceNotFoundError, 404), (StoreBusyError, 503),
-            (MissingExtraError, 501), (StoreUnwritableError, 507), (InvalidInputError, 400),
+            (RequestNotFoundError, 404), (PromptNotFoundError, 404), (TraceNotFoundError, 404),
+            (StoreUnwritableError, 507), (StoreError, 503), (MissingExtraError, 501), (InvalidInputError, 400),
         )  # fmt: skip
         status = next((number for kind, number in statuses if isinstance(error, kind)), 500)
         said = str(error)

@@ -12,7 +12,9 @@ from starlette.routing import Route
 from promptlog.expressions.face import col, since, tag, until
 from promptlog.expressions.grouping import by_time, count
 from promptlog.expressions.nodes import Or
+from promptlog.identifiers import LATEST_US
 from promptlog.server.house import house_of
+from promptlog.server.numbers import small_int
 from promptlog.server.pages import filters
 from promptlog.server.pages.charts import COLUMNS, MEASURES, By, Course
 from promptlog.server.pages.rendering import answer
@@ -70,11 +72,10 @@ async def show(request: Request) -> Response:
 async def narrow(request: Request) -> Response:
     """Lead to the view of a span of time, given in seconds since 1970."""
     view, _, more = _asked(request)
-    ends = []
-    for name in ("from", "to"):
-        given = request.query_params.get(name, "")
-        ends.append(int(given) if given.isdecimal() and len(given) < 12 else 0)  # noqa: PLR2004 - the year 9999
-    begin, end = (datetime.fromtimestamp(min(moment, 253_402_300_799), UTC) for moment in ends)
+    ends = [
+        small_int(request.query_params.get(name, ""), LATEST_US // 1_000_000) or 0 for name in ("from", "to")
+    ]
+    begin, end = (datetime.fromtimestamp(moment, UTC) for moment in ends)
     narrowed = view.within(since(begin), until(end)) if ends[0] < ends[1] else view
     return RedirectResponse(narrowed.address(PATH, **more), 303)
 

@@ -16,6 +16,7 @@ from promptlog.expressions.face import col
 from promptlog.models.content import text_of
 from promptlog.providers.failures import is_logged_note, logged_as
 from promptlog.server.house import house_of
+from promptlog.server.numbers import small_int
 from promptlog.server.pages import content
 from promptlog.server.pages.rendering import answer, part
 from promptlog.server.pages.view import View
@@ -183,7 +184,7 @@ def _variables(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _version(text: str) -> int | None:
-    return int(text) if text.isdecimal() and 0 < int(text[:9]) < _FAR else None
+    return small_int(text, _FAR - 1) or None
 
 
 def _address(name: str, what: str = "one", **more: str) -> str:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from promptlog.errors import InvalidInputError, SearchSyntaxError
 from promptlog.expressions.face import col
 from promptlog.server.house import house_of
+from promptlog.server.numbers import small_int
 from promptlog.server.pages import cells, filters, misspelt, python
 from promptlog.server.pages.rendering import answer, page
 from promptlog.server.pages.view import View
@@ -67,7 +68,7 @@ async def new_rows(request: Request) -> Response:
 
     def work() -> Response:
         columns = cells.shown_columns(view, house.known.key_counts())
-        us = min(int(given), _MOST_US) if given.isdecimal() else 0
+        us = small_int(given, _MOST_US) or 0
         count, rows = cells.newer(house.client, view, columns, us, most)
         last = max([us, *(row.logged_us for row in rows)])
         found = page(request, "parts/rows.html", columns=columns, rows=rows, next=None)
@@ -132,6 +133,11 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
         # Before the rows: what comes in between is among them, and known when it is told of as new.
         shown["last"] = cells.last_logged_us(house.client)
         shown |= _load_rows(house, view, after)
+        if (
+            not shown["rows"] and not view.q and after is None
+        ):  # the page says that what is logged appears at once
+            house.catch_up()
+            shown |= _load_rows(house, view, after)
     except SearchSyntaxError as error:
         return {**shown, "error": error}
     shown["keys"] = [key for key, _ in house.known.key_counts()][:40]

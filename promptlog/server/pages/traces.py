@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from promptlog.expressions.face import col
 from promptlog.server.house import house_of
+from promptlog.server.numbers import small_int
 from promptlog.server.pages import content
 from promptlog.server.pages.rendering import answer, iso
 from promptlog.server.pages.view import View
@@ -40,7 +41,7 @@ def routes() -> list[BaseRoute]:
 async def show(request: Request) -> Response:
     """The latest traces; `before` in the address, in microseconds since 1970, asks for older ones."""
     house, given = house_of(request), request.query_params.get("before", "")
-    us = min(int(given[:20]), _FAR_US) if given.isdecimal() else None
+    us = small_int(given, _FAR_US)
     before = None if us is None else _EPOCH + timedelta(microseconds=us)
 
     def ask() -> dict[str, Any]:
