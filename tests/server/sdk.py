@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import json
 import sys
+import time
 from typing import Any
 
 PROMPT = {
@@ -145,6 +146,11 @@ async def calls(kind: str, base_url: str) -> dict[str, Any]:
         await value(pl.templates.get("nowhere"))
     except promptlayer.PromptLayerNotFoundError as error:
         found["no_prompt"] = str(error)
+    began = time.monotonic()
+    try:
+        await value(pl.run_workflow("bake"))
+    except promptlayer.PromptLayerError as error:
+        found["workflow"] = [str(error), time.monotonic() - began]
     try:
         await value(
             pl.run(

@@ -115,6 +115,13 @@ def check_templates(program: Ran) -> None:
     assert "no prompt 'nowhere'" in program.found["no_prompt"]
 
 
+def check_what_there_is_not_is_said_at_once(program: Ran) -> None:
+    """The SDK does not try again, which it waits 2 seconds for, and passes the sentence on."""
+    said, seconds = program.found["workflow"]
+    assert "promptlog runs no workflows" in said
+    assert seconds < 2
+
+
 RUNS = [
     ("run", "openai", "cake/recipe"),
     ("run_claude", "anthropic", "cake-claude"),
@@ -172,6 +179,7 @@ CHECKS = [
     check_what_the_sdk_fills_in_is_not_known,
     check_every_track_call,
     check_templates,
+    check_what_there_is_not_is_said_at_once,
     check_run,
     check_run_in_a_group_and_one_that_fails,
     check_wrappers,
