@@ -35,6 +35,7 @@ def test_otlp(shell: Shell, tmp_path: Path) -> None:
         {
             "spans": 2,
             "requests": 1,
+            "known": 1,
             "logs": 1,
             "other_logs": 1,
             "repaired": {},
@@ -43,6 +44,9 @@ def test_otlp(shell: Shell, tmp_path: Path) -> None:
             "sample": [],
         }
     ]
+    assert "2 spans read, 1 of them calls to a model (1 of these here already)" in shell.ok(
+        "import", "otlp", str(lines)
+    )
     assert [row["count"] for row in shell.rows("sql", "SELECT count(*) AS count FROM requests")] == [1]
 
 
