@@ -18,6 +18,7 @@ from promptlog.identifiers import foreign_request_id, parse_request_id, to_us
 from promptlog.models.build import request_record
 from promptlog.models.checks import check_score, check_score_name, check_text
 from promptlog.models.encode import encode
+from promptlog.transfer.files import no_json
 from promptlog.transfer.promptlayer_parts import is_prompt, is_trace, span_records
 
 if TYPE_CHECKING:
@@ -132,8 +133,7 @@ def _documents(path: Path) -> Iterator[Any]:
                 try:
                     yield from_json(line)
                 except ValueError as error:
-                    said = error if number > 1 else whole
-                    raise InvalidInputError(f"line {number} of {str(path)!r} is not JSON: {said}") from None
+                    raise no_json(line, number, path, error if number > 1 else whole) from None
 
 
 def _add(kept: dict[str, Any], part: dict[str, Any]) -> None:

@@ -75,6 +75,22 @@ def test_what_is_no_otlp(shell: Shell, tmp_path: Path) -> None:
     assert shell.rows("sql", "SELECT count(*) AS count FROM spans") == [{"count": 0}]
 
 
+def test_what_is_no_json(shell: Shell, tmp_path: Path) -> None:
+    """One line names the file, the place, and what was expected there."""
+    file = tmp_path / "a.jsonl"
+    for arguments in (["file"], ["promptlayer"]):
+        file.write_text("not json\n")
+        said = shell.refused("import", *arguments, str(file))
+        assert (
+            f"line 1 of {str(file)!r} is not JSON: expected an object, {{…}}, and it begins 'not json'"
+            in said
+        )
+        file.write_text('{"provider": "a",}\n')
+        assert f"line 1 of {str(file)!r} is not JSON: trailing comma" in shell.refused(
+            "import", *arguments, str(file)
+        )
+
+
 def test_a_file_needs_no_word_before_it(shell: Shell, tmp_path: Path) -> None:
     """`import FILE` is `import file FILE`, wherever its options stand."""
     file = tmp_path / "requests.csv"
