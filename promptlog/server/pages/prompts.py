@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.routing import Route
 
-from promptlog.errors import PromptLogError
+from promptlog.errors import MissingKeyError, PromptLogError
 from promptlog.expressions.face import col
 from promptlog.server.house import house_of
 from promptlog.server.pages import content
@@ -128,6 +128,12 @@ def _tried(ask: Any) -> dict[str, Any]:
     """Return what a try shows; what a provider raises is said, whatever it is."""
     try:
         return {**ask(), "error": "", "most_chars": content.MOST_CHARS}
+    except MissingKeyError as error:
+        said = (
+            f"no API key for the provider {error.provider!r}: set {error.variable} where promptlog serve starts, or start "
+            f"it with --provider {error.provider}=URL, a server that speaks as it does"
+        )
+        return {"error": said, "said": [], "request_id": None, "most_chars": 0}
     except PromptLogError as error:
         return {"error": str(error), "said": [], "request_id": None, "most_chars": 0}
     except Exception as error:
