@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlog.identifiers import LATEST_US, span_request_id
 from promptlog.otel import events as gen_ai_events
+from promptlog.otel import wrapped
 from promptlog.otel.content import add_content
 from promptlog.otel.logs import log_record
 from promptlog.otel.names import WITHIN_CALL, api_type_of, operation_of, provider_of
@@ -43,6 +44,9 @@ def span_record(span: SpanData, *, capture_content: bool = True, inherit: bool =
     attributes = span.attributes
     managed = MANAGED in attributes and as_text(attributes[MANAGED]).lower() == "true"
     operation = None if managed or WITHIN_CALL in attributes else operation_of(attributes)
+    if operation is None and span.status == "ERROR" and (failed := wrapped.as_call(span)) is not None:
+        span, operation = failed
+        attributes = span.attributes
     call = operation is not None
     found = Sorted(attributes, call=call, capture_content=capture_content)
     own = found.take_metadata()

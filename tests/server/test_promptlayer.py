@@ -210,6 +210,9 @@ def test_tracing(kind: str, tmp_path: Path) -> None:
     assert spans["Tool: oven"].attributes["function_output"] == "180 degrees"
     kept = found.client.requests.get(found.found["run"])
     assert kept.span_id == spans["PromptLayer Run"].span_id
+    failed = {(one.model, one.input_text, one.error_message) for one in found.client.search("status:error")}
+    # A set: an instrumentation that the SDK does not mark tells of the call once more.
+    assert failed == ({("gpt-4o-mini", "Hi there", found.found["refused"])} if kind == "sync" else set())
 
 
 def test_a_span_of_a_call_that_was_tracked_is_no_second_request(tmp_path: Path) -> None:
