@@ -209,6 +209,14 @@ def test_tags_of_all_vocabularies_add_up() -> None:
         ({}, {"status": "SUCCESS"}),
         ({"status": "OK"}, {"status": "SUCCESS"}),
         ({"status": "ERROR", "status_message": "boom"}, {"status": "ERROR", "error_message": "boom"}),
+        (
+            {"status": "ERROR", "status_message": "Error code: 429 - slow down"},
+            {"status": "ERROR", "error_type": "PROVIDER_RATE_LIMIT", "error_message": "Error code: 429 - slow down"},
+        ),
+        (
+            {"status": "ERROR", "attributes": a_call(**{"http.response.status_code": 503})},
+            {"status": "ERROR", "error_type": "PROVIDER_ERROR"},
+        ),
         ({"attributes": a_call(**{"error.type": "timeout"})}, {"status": "ERROR", "error_type": "timeout"}),
         (
             {
