@@ -108,6 +108,7 @@ class AsyncTemplates(_Part):
     publish = _in_thread(Templates.publish)
     get = _in_thread(Templates.get)
     all = _in_thread(Templates.all)
+    names = _in_thread(Templates.names)
     versions = _in_thread(Templates.versions)
     restore = _in_thread(Templates.restore)
     labels = _in_thread(Templates.labels)
@@ -211,6 +212,7 @@ class AsyncPromptLog:
         """`client.anthropic.AsyncAnthropic()` is a wrapped client."""
         return self._sync.anthropic
 
+    interrupt = _plain(PromptLog.interrupt)
     search = _plain(PromptLog.search)
     sql = _plain(PromptLog.sql)
     trace = _plain(PromptLog.trace)

@@ -319,6 +319,15 @@ class PromptLog(Prompting, Instrument, Overview):
         with progress_bar("merging", self._store.pending_bytes(), wanted=progress) as advance:
             return self._store.merge(advance)
 
+    def interrupt(self, thread: int | None = None) -> None:
+        """End what other threads of this process ask the store now; it raises `StoreInterruptedError` there.
+
+        Args:
+            thread: the identity of the one thread that is meant, as `threading.get_ident` returned it there.
+        """
+        if "_store_of" in self.__dict__:
+            self._store.interrupt(thread)
+
     def compact(self, *, progress: bool | None = None) -> int:
         """Sort what look-ups read into one run, and return how many entries of metadata were moved.
 

@@ -24,6 +24,7 @@ PromptLogError
 ├── MissingKeyError            (also LookupError)     a provider was called without an API key
 └── StoreError
     ├── StoreBusyError         (also TimeoutError)
+    ├── StoreInterruptedError  a question was ended before it had its answer
     ├── StoreVersionError      the file is of a version that this promptlog cannot use
     ├── StoreDamagedError      the file cannot be opened
     └── StoreUnwritableError   (also OSError)         a full disk, a read-only folder
@@ -264,6 +265,10 @@ class StoreError(PromptLogError):
 
 class StoreBusyError(StoreError, TimeoutError):
     """Another process kept the store for longer than we were willing to wait."""
+
+
+class StoreInterruptedError(StoreError):
+    """A question was ended before it had its answer, by `PromptLog.interrupt`. Nothing was written."""
 
 
 class StoreVersionError(StoreError):

@@ -12,8 +12,8 @@ import typer
 from promptlog.cli.options import Store, given_store, pairs
 from promptlog.cli.screen import note
 from promptlog.client import PromptLog
-from promptlog.errors import MissingExtraError
-from promptlog.settings import memory_limit
+from promptlog.errors import InvalidInputError, MissingExtraError
+from promptlog.settings import memory_limit, store_paths
 
 _PORT = 7575
 _BUSY_TIMEOUT_S = 20.0  # a person waits no longer for a page
@@ -74,8 +74,9 @@ def serve(
         os.environ["PROMPTLOG_MEMORY_LIMIT"] = memory
         memory_limit()
     urls = pairs(provider, "--provider")
-    client = _client(store, urls)
-    if token is None and not safety.is_loopback(host):
+    client = _client(store, urls, read_only=read_only)
+    others = not safety.is_loopback(host)
+    if token is None and others:
         token = secrets.token_urlsafe(24)
     with running.listen(host, port) as listening:
         address = _address(host, listening.getsockname()[1])
@@ -84,27 +85,38 @@ def serve(
 
         def ready() -> None:
             note(f"{client.path}{' (read only)' if read_only else ''}, served until Ctrl+C")
-            _say_where(address, page, others=token is not None)
+            _say_where(address, page, keyed=token is not None, others=others)
             if open_browser:
                 typer.launch(page)
 
-        running.serve(served, listening, ready=ready)
+        running.serve(served, listening, ready=ready, interrupt=client.interrupt)
 
 
-def _client(store: str | None, urls: dict[str, str]) -> PromptLog:
+def _client(store: str | None, urls: dict[str, str], *, read_only: bool) -> PromptLog:
+    """Return the client of the store that is served.
+
+    Raises:
+        InvalidInputError: there is none, and it is not to be made.
+    """
     providers = {name: {"base_url": url} for name, url in urls.items()}
     from promptlog.server.freshness import MAX_LAG_S
 
-    return PromptLog(given_store(store), busy_timeout=_BUSY_TIMEOUT_S, max_lag=MAX_LAG_S, providers=providers)
+    client = PromptLog(
+        given_store(store), busy_timeout=_BUSY_TIMEOUT_S, max_lag=MAX_LAG_S, providers=providers
+    )
+    if read_only and not client.path.exists() and not store_paths(client.path).journal.exists():
+        raise InvalidInputError(f"{client.path} does not exist, and --read-only makes none; name a store")
+    return client
 
 
-def _say_where(address: str, page: str, *, others: bool) -> None:
-    """Say what is where."""
+def _say_where(address: str, page: str, *, keyed: bool, others: bool) -> None:
+    """Say what is where, and who may connect."""
     note(f"  pages        {page}")
     note(f"  PromptLayer  base_url={address}")
     note(f"  OTLP         {address}/v1/traces, {address}/v1/logs")
-    if others:
-        note("Others can reach it: who connects needs the token, as the API key, or as a bearer token.")
+    if keyed:
+        who = "Others can reach it: who connects" if others else "Who connects"
+        note(f"{who} needs the token, as the API key, or as a bearer token.")
 
 
 def _address(host: str, port: int) -> str:

@@ -16,6 +16,7 @@ from promptlog.errors import (
     QueryError,
     StoreDamagedError,
     StoreError,
+    StoreInterruptedError,
     StoreUnwritableError,
     StoreVersionError,
 )
@@ -197,11 +198,19 @@ def interruptible() -> Iterator[None]:
         raise
 
 
+def interrupt(connection: duckdb.DuckDBPyConnection) -> None:
+    """End the statement that runs on a connection; called from another thread."""
+    with suppress(duckdb.Error):  # it was closed meanwhile
+        connection.interrupt()
+
+
 @contextmanager
 def our_errors(paths: StorePaths) -> Iterator[None]:
     """Turn what the driver raises inside into an error of ours."""
     try:
         yield
+    except duckdb.InterruptException:
+        raise StoreInterruptedError(f"the question to {paths.database} was ended; ask again") from None
     except duckdb.IOException as error:
         raise StoreUnwritableError(f"{paths.database}: {_first_line(error)}") from error
     except (duckdb.FatalException, duckdb.InternalException) as error:

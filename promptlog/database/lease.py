@@ -19,7 +19,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from promptlog.database.connection import FileHeldError, connect, interruptible
+from promptlog.database.connection import FileHeldError, connect, interrupt, interruptible
 from promptlog.database.turns import Turns
 from promptlog.database.waiting import Waiting
 from promptlog.errors import QueryError, StoreBusyError, StoreError, StoreUnwritableError
@@ -52,6 +52,7 @@ class Lease:
         self._lock = FileLock(self.paths.lock)
         self._queue = FileLock(self.paths.queue)
         self._holder: int | None = None  # the thread that has the lease
+        self._changing_hands = threading.Lock()  # who interrupts a thread ends no other's question
         self._forking = False
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._doing = ""
@@ -82,7 +83,8 @@ class Lease:
                 f"{self._doing}"
             )
         try:
-            self._holder = threading.get_ident()
+            with self._changing_hands:
+                self._holder = threading.get_ident()
             self._doing = doing
             if not self._is_the_file():
                 self._close()
@@ -105,8 +107,16 @@ class Lease:
                     self._close()
             finally:
                 if turns is self._turns:  # else this is a child that was forked inside the block
-                    self._holder = None
+                    with self._changing_hands:
+                        self._holder = None
                     turns.release()
+
+    def interrupt(self, thread: int | None = None) -> None:
+        """End what is being asked, in any thread or the one of an identity; it raises `StoreInterruptedError` there."""
+        with self._changing_hands:
+            connection, holder = self._connection, self._holder
+            if connection is not None and holder is not None and thread in (None, holder):
+                interrupt(connection)
 
     def _is_the_file(self) -> bool:
         """Tell whether the open database is the file that stands at the path, locked by the lock that others see.

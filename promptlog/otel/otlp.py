@@ -54,6 +54,19 @@ def read_otlp(source: bytes | str) -> OtlpBatch:
     return found
 
 
+def read_body(body: bytes, *, is_json: bool) -> OtlpBatch:
+    """Read one request as it came over the wire: what it is has been told, nothing is guessed and nothing unpacked.
+
+    Raises:
+        InvalidInputError, MissingExtraError: as in `read_otlp`.
+    """
+    if body.startswith(GZIP):
+        raise InvalidInputError("the body is packed with gzip and does not say so, or is packed twice")
+    if is_json:
+        return _document(_bare(body), "the body")
+    return _message(body, "the body")
+
+
 def read_stream(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
     """Read one request after the other from a seekable stream; `name` says in messages what it is.
 
@@ -89,12 +102,7 @@ def _read_json(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
         line += stream.read()  # written over several lines
     while line:
         if bare := _bare(line):
-            where = f"line {number} of {name}" if number > 1 else name
-            try:
-                document, mended = _parse(bare)
-            except ValueError as error:
-                raise InvalidInputError(f"{where} is not JSON, or is cut off: {error}") from None
-            yield _decoded(document, where, mended=mended)
+            yield _document(bare, f"line {number} of {name}" if number > 1 else name)
         line = stream.readline()
         number += 1
 
@@ -114,12 +122,30 @@ def _parse(bare: bytes) -> tuple[Any, bool]:
             raise error from None
 
 
-def _decoded(document: object, where: str, *, mended: bool) -> OtlpBatch:
+def _document(bare: bytes, where: str) -> OtlpBatch:
+    """Read a request of JSON."""
     batch = OtlpBatch()
+    try:
+        document, mended = _parse(bare)
+        otlp_json.decode(document, batch)
+    except NotOtlpError as error:
+        raise InvalidInputError(f"{where} is no OTLP: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"{where} is not JSON, or is cut off: {error}") from None
     if mended:
         batch.repaired[MENDED] += 1
+    return batch
+
+
+def _message(data: bytes, where: str) -> OtlpBatch:
+    """Read a request of protobuf."""
     try:
-        otlp_json.decode(document, batch)
+        from promptlog.otel import otlp_proto
+    except ImportError:
+        raise MissingExtraError.of("opentelemetry-proto", "otel") from None
+    batch = OtlpBatch()
+    try:
+        otlp_proto.decode(data, batch)
     except NotOtlpError as error:
         raise InvalidInputError(f"{where} is no OTLP: {error}") from None
     return batch
@@ -127,21 +153,12 @@ def _decoded(document: object, where: str, *, mended: bool) -> OtlpBatch:
 
 def _read_protobuf(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
     """Read the whole as one request; or one after the other, each with its size before it, as the collector keeps them."""
-    try:
-        from promptlog.otel import otlp_proto
-    except ImportError:
-        raise MissingExtraError.of("opentelemetry-proto", "otel") from None
     sized = stream.read(1) == b"\0"  # the first of four bytes of a size below 16 MiB; no request begins so
     stream.seek(-1, 1)
     number = 0
     while data := _next_sized(stream, name) if sized else stream.read():
-        batch, number = OtlpBatch(), number + 1
-        try:
-            otlp_proto.decode(data, batch)
-        except NotOtlpError as error:
-            where = f"request {number} of {name}" if sized else name
-            raise InvalidInputError(f"{where} is no OTLP: {error}") from None
-        yield batch
+        number += 1
+        yield _message(data, f"request {number} of {name}" if sized else name)
 
 
 def _next_sized(stream: BinaryIO, name: str) -> bytes:

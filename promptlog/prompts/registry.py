@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptlog.database.prompts import PromptRow, Prompts, reading, writing
 from promptlog.errors import InvalidInputError, PromptNotFoundError, StoreUnwritableError
-from promptlog.identifiers import to_us
+from promptlog.identifiers import prompt_id, to_us
 from promptlog.models.checks import check_count, check_dict, check_tags, check_text
 from promptlog.models.encode import encode
 from promptlog.prompts.published import Published
@@ -54,6 +54,7 @@ class Registry:
         self._store = store
         # One value, so that no thread takes the prompts of one stamp for those of another.
         self._read: tuple[Stamp | None, dict[Reference, Published]] = (None, {})
+        self._names: tuple[Stamp | None, dict[int, str]] | None = None
 
     def kept(self, reference: Reference) -> Published | None:
         """Return a prompt where this process has read it and none was published since."""
@@ -81,6 +82,16 @@ class Registry:
     def forget(self) -> None:
         """Read everything anew from now on."""
         self._read = None, {}
+        self._names = None
+
+    def names(self) -> dict[int, str]:
+        """Return the names of all prompts, each under its number. The store is asked where one was published since."""
+        kept = self._names
+        if kept is None or kept[0] != stamp_of(self._stamp_path):
+            with reading(self._store) as prompts:
+                stamp = stamp_of(self._stamp_path)  # nobody publishes while we read
+                kept = self._names = stamp, {prompt_id(name): name for name in prompts.names()}
+        return kept[1]
 
     def publish(self, body: object, now_us: int) -> tuple[PromptRow, list[str]]:
         """Write a version where its content is not that of the newest, set its labels, and return it with them.

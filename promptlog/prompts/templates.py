@@ -178,6 +178,10 @@ class Templates:
             for one in self._registry.all(page, per_page, label)
         ]
 
+    def names(self) -> dict[int, str]:
+        """Return the names of all prompts, each under the prompt's number (`id`)."""
+        return dict(self._registry.names())
+
     def versions(self, prompt_name: str) -> list[dict[str, Any]]:
         """Return all versions of a prompt as they were published, the newest first.
 

@@ -7,23 +7,31 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Match, Mount
 
 from promptlog.server import openapi
-from promptlog.server.house import House
+from promptlog.server.house import MAX_BODY_BYTES, House, check_secret
 from promptlog.server.otlp import otlp_routes
 from promptlog.server.pages import HANDLERS as PAGE_HANDLERS
 from promptlog.server.pages import page_routes
 from promptlog.server.rest import absent, rest_routes
 from promptlog.server.rest.answers import HANDLERS
-from promptlog.server.safety import MAX_BODY_BYTES, PagesGuard, Safety
+from promptlog.server.safety import PagesGuard, Safety
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Scope
 
     from promptlog.client import PromptLog
+
+
+class _TheRest(Mount):
+    """What is asked for under no other path: a door's path with another method is the door's to refuse."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        found, inner = super().matches(scope)
+        return (Match.PARTIAL if found is Match.FULL else found), inner
 
 
 def make_app(
@@ -46,9 +54,21 @@ def make_app(
         read_only: refuse whatever writes.
         hosts: names by which the server may be called, beside localhost and 127.0.0.1. Unless given, with a token any.
         base_urls: where providers are, by name: PromptLayer's SDK calls them there.
-        max_body_bytes: a larger body is refused.
+        max_body_bytes: a larger body is refused, and one that unpacks to more.
+
+    Raises:
+        InvalidInputError: the token or the API key is empty, or cannot stand in a header.
     """
-    house = House(client, token=token, api_key=api_key, read_only=read_only, base_urls=base_urls or {})
+    check_secret(token, "the token")
+    check_secret(api_key, "the API key")
+    house = House(
+        client,
+        token=token,
+        api_key=api_key,
+        read_only=read_only,
+        base_urls=base_urls or {},
+        max_body_bytes=max_body_bytes,
+    )
 
     @asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
@@ -60,7 +80,7 @@ def make_app(
     doors = [*rest_routes(), *otlp_routes(), *openapi.routes()]
     pages = Starlette(routes=page_routes(), exception_handlers=PAGE_HANDLERS)
     app = Starlette(
-        routes=[*doors, *absent.routes(doors), Mount("/", PagesGuard(pages, house))],
+        routes=[*doors, *absent.routes(doors), _TheRest("/", PagesGuard(pages, house))],
         exception_handlers=HANDLERS,
         lifespan=life,
     )

@@ -7,8 +7,6 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from promptlog.errors import PromptLogError
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -40,6 +38,6 @@ class Freshness:
             await self._asked.wait()
             while time.monotonic() - self._asked_at < _LOOKED_AT_S:
                 await asyncio.sleep(_EVERY_S)
-                with suppress(PromptLogError):  # the next question says what is wrong
+                with suppress(Exception):  # the next question says what is wrong
                     await self._merge()
             self._asked.clear()

@@ -237,8 +237,8 @@ def description() -> Schema:
 def routes() -> list[BaseRoute]:
     """Return the doors that describe the others."""
     return [
-        door("GET", "/openapi.json", _described, writes=False),
-        door("GET", "/openapi", _page, writes=False),
+        door("GET", "/openapi.json", _described, writes=False, keyed=False),
+        door("GET", "/openapi", _page, writes=False, keyed=False),
     ]
 
 

@@ -6,17 +6,22 @@ which clients do not send again; only 429, 502, 503 and 504 are.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from promptlog.errors import InvalidInputError, StoreError
 from promptlog.server.rest.answers import JSON, answer
-from promptlog.server.rest.bodies import unpacked
+from promptlog.server.rest.bodies import body_of, uncollected
 from promptlog.server.rest.doors import Call, door
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
     from starlette.routing import BaseRoute
 
     from promptlog.client import PromptLog
@@ -24,31 +29,44 @@ if TYPE_CHECKING:
 
 _PROTOBUF = "application/x-protobuf"
 _INVALID_ARGUMENT, _UNAVAILABLE = 3, 14  # of google.rpc.Code
+_CODES = {401: 16, 403: 7, 413: 8, 503: _UNAVAILABLE}
 _EMPTY = (b"", b"{}")  # a request that holds nothing: exporters send it to see whether we are there
 _SAID = 5  # reasons told in one answer
 
 
 def otlp_routes() -> list[BaseRoute]:
     """Return the doors."""
-    return [door("POST", f"/v1/{signal}", receive, reads_body=False) for signal in ("traces", "logs")]
+    doors = [door("POST", f"/v1/{signal}", receive, reads_body=False) for signal in ("traces", "logs")]
+    return [Route(one.path, partial(_refusing, one.endpoint), methods=["POST"]) for one in doors]
+
+
+async def _refusing(enter: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """Answer a request; whatever is refused, for want of a key too, is told as the protocol has it."""
+    try:
+        return await enter(request)
+    except HTTPException as error:
+        code = _CODES.get(error.status_code, _INVALID_ARGUMENT)
+        return _status(_kind_of(request), error.status_code, code, error.detail, error.headers)
+
+
+def _kind_of(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def receive(call: Call) -> Response:
     """Write what one request holds; all of it is in the journal when it is answered."""
-    kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind_of(call.request)
     if kind not in (JSON, _PROTOBUF):
         raise HTTPException(415, f"OTLP comes as {_PROTOBUF} or {JSON}, got {kind[:80]!r}")
-    body = await call.request.body()
-    if encoding := call.request.headers.get("content-encoding"):
-        body = unpacked(body, encoding)
+    body = await body_of(call.request, call.house)
     if body in _EMPTY:
         return _partial(kind, 0, "")
     try:
-        report = await call.house.work(_write, call.house.client, body)
+        report = await call.house.work(_write, call.house.client, body, kind == JSON)
     except InvalidInputError as error:
         return _status(kind, 400, _INVALID_ARGUMENT, str(error))
     except StoreError as error:
-        return _status(kind, 503, _UNAVAILABLE, str(error))
+        return _status(kind, 503, _UNAVAILABLE, str(error), {"Retry-After": "1"})
     reasons = [f"{count:,} {what}" for what, count in report.skipped.items()]
     reasons += [f"{report.lost_attributes:,} attributes not kept"] if report.lost_attributes else []
     more = f"; and {len(reasons) - _SAID:,} more" if len(reasons) > _SAID else ""
@@ -57,10 +75,13 @@ async def receive(call: Call) -> Response:
     )
 
 
-def _write(client: PromptLog, body: bytes) -> OtlpReport:
-    from promptlog.otel import import_otlp
+def _write(client: PromptLog, body: bytes, is_json: bool) -> OtlpReport:
+    from promptlog.otel.importing import import_otlp
+    from promptlog.otel.otlp import read_body
 
-    return import_otlp(client, body, progress=False)
+    with uncollected():
+        batch = read_body(body, is_json=is_json)
+    return import_otlp(client, batch, progress=False)
 
 
 def _partial(kind: str, rejected: int, message: str, path: str = "/v1/traces") -> Response:
@@ -75,10 +96,11 @@ def _partial(kind: str, rejected: int, message: str, path: str = "/v1/traces") -
     return Response(_field(1, inner) if inner else b"", media_type=_PROTOBUF)
 
 
-def _status(kind: str, status: int, code: int, message: str) -> Response:
+def _status(
+    kind: str, status: int, code: int, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
     """Return a failure as google.rpc.Status has it."""
-    headers = {"Retry-After": "1"} if status == 503 else None  # noqa: PLR2004 - service unavailable
-    if kind == JSON:
+    if kind != _PROTOBUF:
         return answer({"code": code, "message": message}, status, headers)
     return Response(b"\x08" + _varint(code) + _text(2, message), status, headers, _PROTOBUF)
 

@@ -11,27 +11,28 @@ their own (`doors`).
 from __future__ import annotations
 
 import ipaddress
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.routing import Match
 
-from promptlog.server.house import same
+from promptlog.server.house import MAX_BODY_BYTES, same
+from promptlog.server.leaving import watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from starlette.applications import Starlette
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from promptlog.server.house import House
 
-COOKIE = "promptlog_token"
-MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_FORM_BYTES = 1024 * 1024
+MOST_HELD_BYTES = 256 * 1024 * 1024  # of all bodies that are read or worked on at once
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
@@ -48,7 +49,9 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
-_LOOKED_AT = frozenset((b"host", b"origin", b"sec-fetch-site", b"content-length"))
+_LOOKED_AT = frozenset(
+    (b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest", b"content-length")
+)
 _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
@@ -69,6 +72,9 @@ class Safety:
         app: what is inside.
         hosts: the names by which we may be called, beside loopback's; None takes any, where a token is asked for.
         max_body_bytes: more is refused.
+
+    Attributes:
+        held_bytes: of the bodies of all requests that are not answered yet.
     """
 
     def __init__(
@@ -80,7 +86,8 @@ class Safety:
     ) -> None:
         self._app = app
         self._hosts = None if hosts is None else _LOOPBACK | {host.lower() for host in hosts}
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
+        self.held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -93,39 +100,64 @@ class Safety:
         if refusal := self._refusal(scope["method"], headers):
             await refusal(scope, receive, send)
             return
-        await self._app(scope, self._bounded(receive), send)
+        if scope["method"] in READING:
+            watch(receive)
+        body = _Body(self, receive, _length_of(headers))
+        try:
+            await self._app(scope, body.receive, send)
+        finally:
+            self.held_bytes -= body.seen
 
     def _refusal(self, method: str, headers: dict[bytes, str]) -> Response | None:
         host = headers.get(b"host", "")
-        if self._hosts is not None and _name_of(host) not in self._hosts:
+        if self._hosts is not None and (name := _name_of(host)) not in self._hosts and not is_loopback(name):
             return PlainTextResponse(
                 f"this server is not called {host[:200]!r}; it answers to {', '.join(sorted(self._hosts))}\n",
                 421,
             )
-        if method not in READING and (why := _foreign(headers, host)):
-            return PlainTextResponse(f"{why}; nothing was changed\n", 403)
-        length = headers.get(b"content-length", "0")
-        if length.isdecimal() and int(length[:20]) > self._max_body_bytes:
-            return PlainTextResponse(self._too_large, 413, {"Connection": "close"})
+        if why := _foreign(headers, host, changes=method not in READING):
+            return PlainTextResponse(f"{why}; nothing was done\n", 403)
         return None
 
-    @property
-    def _too_large(self) -> str:
-        return f"the body has more than {self._max_body_bytes:,} bytes; send less at once\n"
 
-    def _bounded(self, receive: Receive) -> Receive:
-        """Return a `receive` that gives up on a body that is too large."""
-        seen = 0
+class _Body:
+    """Gives a body, and gives up on one that is too large, or larger than there is room for beside the others."""
 
-        async def bounded() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._max_body_bytes:
-                raise HTTPException(413, self._too_large.strip(), {"Connection": "close"})
-            return message
+    def __init__(self, safety: Safety, receive: Receive, length: int) -> None:
+        self.seen = 0
+        self._safety = safety
+        self._receive = receive
+        self._length = length
 
-        return bounded
+    async def receive(self) -> Message:
+        """Return the next piece, or what comes after the body.
+
+        Raises:
+            HTTPException: 413, once anybody reads what is too large by its own word; 503 where there is no room.
+        """
+        self._check(self._length)
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        self.seen += size
+        self._safety.held_bytes += size
+        self._check(self.seen)
+        if self._safety.held_bytes > MOST_HELD_BYTES:
+            raise HTTPException(503, "the server has no room for more bodies now", {"Retry-After": "1"})
+        if not message.get("more_body", False):
+            watch(self._receive)
+        return message
+
+    def _check(self, size: int) -> None:
+        most = self._safety.max_body_bytes
+        if size > most:
+            raise HTTPException(
+                413, f"the body has more than {most:,} bytes; send less at once", {"Connection": "close"}
+            )
+
+
+def _length_of(headers: Mapping[bytes, str]) -> int:
+    length = headers.get(b"content-length", "0")
+    return int(length[:20]) if length.isdecimal() else 0
 
 
 def _name_of(host: str) -> str:
@@ -135,14 +167,19 @@ def _name_of(host: str) -> str:
     return host.rpartition(":")[0].lower() if ":" in host else host.lower()
 
 
-def _foreign(headers: dict[bytes, str], host: str) -> str:
-    """Return why a request comes from a page of another origin; "" where it does not. Programs send neither header."""
+def _foreign(headers: dict[bytes, str], host: str, *, changes: bool) -> str:
+    """Return why a request comes from a page of another origin; "" where it does not. Programs send none of the headers.
+
+    Such a page may have links to ours, which people follow. It may not ask by itself: it reads no answer, but an answer is
+    work, and a prompt that is rendered is a program.
+    """
     origin = headers.get(b"origin")
-    if origin is not None and origin.partition("://")[2] != host:
+    if changes and origin is not None and origin.partition("://")[2] != host:
         return f"the request comes from a page of {origin[:200]!r}"
-    if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
-        return "the request comes from a page of another site"
-    return ""
+    if headers.get(b"sec-fetch-site", "none") in ("none", "same-origin"):
+        return ""
+    followed = (headers.get(b"sec-fetch-mode"), headers.get(b"sec-fetch-dest")) == ("navigate", "document")
+    return "" if followed and not changes else "the request comes from a page of another site"
 
 
 def _with_headers(send: Send) -> Send:
@@ -167,7 +204,7 @@ class PagesGuard:
         house: the server's state.
     """
 
-    def __init__(self, app: ASGIApp, house: House) -> None:
+    def __init__(self, app: Starlette, house: House) -> None:
         self._app = app
         self._house = house
 
@@ -184,18 +221,24 @@ class PagesGuard:
             if self._house.read_only:
                 refusal = PlainTextResponse(READ_ONLY + "\n", 403)
             else:
-                body = await _form_of(headers, receive)
-                receive = _again(body, receive)
-                if not self._has_csrf(headers, body):
+                given, receive = await self._csrf_token(headers, receive)
+                if given is None and not _is_form(headers) and not self._has(scope):
+                    raise HTTPException(404)  # a program that mistook a door's path
+                if given is None or not same(given, self._house.csrf_token):
                     refusal = PlainTextResponse("the form is old or not ours: load its page anew\n", 403)
         await (refusal or self._app)(scope, receive, send)
 
-    def _has_csrf(self, headers: Headers, body: bytes) -> bool:
+    def _has(self, scope: Scope) -> bool:
+        return any(route.matches(scope)[0] is not Match.NONE for route in self._app.routes)
+
+    async def _csrf_token(self, headers: Headers, receive: Receive) -> tuple[str | None, Receive]:
+        """Return the CSRF token that a request carries, and a `receive` that still gives all of its body."""
         given = headers.get("x-csrf-token")
-        if given is None and _is_form(headers):
-            fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-            given = fields.get("csrf_token")
-        return given is not None and same(given, self._house.csrf_token)
+        if given is not None or not _is_form(headers):
+            return given, receive
+        body = await _form_of(receive)
+        fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        return fields.get("csrf_token"), _again(body, receive)
 
 
 READ_ONLY = "this server was started with --read-only; nothing was changed"
@@ -206,11 +249,20 @@ def has_token(headers: Headers, token: str) -> bool:
     kind, _, given = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and same(given.strip(), token):
         return True
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return False
-    return cookie is not None and same(cookie.value, token)
+    name = _cookie_name(headers.get("host", ""))
+    return any(
+        found == name and same(unquote(value.strip()), token)
+        for pair in headers.get("cookie", "").split(
+            ";"
+        )  # by hand: a cookie of others' may be no cookie at all
+        for found, _, value in [pair.strip().partition("=")]
+    )
+
+
+def _cookie_name(host: str) -> str:
+    """Return the name of the cookie with the token: all ports of a host share their cookies, and each may be a server."""
+    port = host.rpartition(":")[2]
+    return f"promptlog_token_{port}" if port.isascii() and port.isdigit() else "promptlog_token"
 
 
 def _shown(scope: Scope, token: str) -> Response:
@@ -225,8 +277,14 @@ def _shown(scope: Scope, token: str) -> Response:
     rest = urlencode([(name, value) for name, value in query if name != "token"])
     path = "/" + scope["path"].lstrip("/\\")  # never //elsewhere
     answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
+    name = _cookie_name(Headers(scope=scope).get("host", ""))
     answer.set_cookie(
-        COOKIE, token, httponly=True, samesite="lax", secure=scope["scheme"] == "https", path="/"
+        name,
+        quote(token, safe=""),
+        httponly=True,
+        samesite="lax",
+        secure=scope["scheme"] == "https",
+        path="/",
     )
     return answer
 
@@ -238,25 +296,28 @@ def _is_form(headers: Headers) -> bool:
     )
 
 
-async def _form_of(headers: Headers, receive: Receive) -> bytes:
-    """Return the body of a form; other bodies pass unread, for they carry the token in a header."""
+async def _form_of(receive: Receive) -> bytes:
+    """Return the body of a form.
+
+    Raises:
+        HTTPException: 413; it is too large to look for a token in.
+    """
     pieces: list[bytes] = []
-    size = 0
-    more = _is_form(headers)
+    size, more = 0, True
     while more:
         message = await receive()
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
         if size > MAX_FORM_BYTES:
-            break
+            raise HTTPException(
+                413, f"the form has more than {MAX_FORM_BYTES:,} bytes", {"Connection": "close"}
+            )
         more = message["type"] == "http.request" and message.get("more_body", False)
-    return b"".join(pieces) if size <= MAX_FORM_BYTES else b""
+    return b"".join(pieces)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
     """Return a `receive` that gives what was read once more."""
-    if not body:
-        return receive
     left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:

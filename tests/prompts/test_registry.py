@@ -147,6 +147,9 @@ def test_all(client: PromptLog) -> None:
         ("c", 1),
     ]
     assert client.templates.all(label="nowhere") == []
+    assert client.templates.names() == {row["id"]: row["prompt_name"] for row in client.templates.all()}
+    publish(client, "d", "1")
+    assert set(client.templates.names().values()) == {"a", "b", "c", "d"}
 
 
 def test_what_is_not_there_is_said_with_the_nearest(client: PromptLog) -> None:

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from starlette.testclient import TestClient
 
 from promptlog import PromptLog, col
+from promptlog.server.app import make_app
 from tests.server.support import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.server.support import Served
 
@@ -40,6 +44,9 @@ SPAN = {
 def request(*spans: dict[str, Any]) -> dict[str, Any]:
     """Return a request of OTLP's JSON."""
     return {"resourceSpans": [{"scopeSpans": [{"spans": list(spans)}]}]}
+
+
+BOMB = gzip.compress(b" " * 300_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -106,19 +113,55 @@ def test_partial_success_in_protobuf(served: Served) -> None:
         (b"nonsense", "application/x-protobuf", None, 400),
         (b"nonsense", "application/json", "gzip", 400),
         (b"x", "application/json", "br", 415),
-        (gzip.compress(b" " * 300_000_000), "application/json", "gzip", 413),
+        (BOMB, "application/json", "gzip", 413),
+        (BOMB, "application/json", None, 400),
+        (BOMB, "application/x-protobuf", None, 400),
+        (gzip.compress(BOMB), "application/json", "gzip", 400),
+        (json.dumps(request(SPAN)).encode(), "application/x-protobuf", None, 400),
     ],
-    ids=["type", "json", "protobuf", "gzip", "encoding", "bomb"],
+    ids=[
+        "type",
+        "json",
+        "protobuf",
+        "gzip",
+        "encoding",
+        "bomb",
+        "packed",
+        "packed protobuf",
+        "packed twice",
+        "mistaken",
+    ],
 )
 def test_what_is_no_otlp_is_refused(
     served: Served, content: bytes, kind: str, encoding: str | None, status: int
 ) -> None:
-    """With the status that tells a client not to send it again; a small body that unpacks to gigabytes too."""
+    """With the status that tells a client not to send it again; what a small body may unpack to stays packed."""
     headers = {"content-type": kind, **({"content-encoding": encoding} if encoding else {})}
-    assert (
-        httpx.post(f"{served.url}/v1/traces", content=content, headers=headers, timeout=30).status_code
-        == status
+    refused = httpx.post(f"{served.url}/v1/traces", content=content, headers=headers, timeout=30)
+    assert refused.status_code == status
+    assert message_of(refused)
+
+
+@pytest.mark.parametrize(("key", "size", "status"), [("wrong", 2, 401), ("k", 2001, 413)])
+@pytest.mark.parametrize("kind", ["application/json", "application/x-protobuf"])
+def test_every_refusal_is_the_protocols(tmp_path: Path, kind: str, key: str, size: int, status: int) -> None:
+    """What the server refuses for all doors alike is told as OTLP's clients read it."""
+    app = make_app(PromptLog(tmp_path / "a.duckdb"), api_key="k", max_body_bytes=2000)
+    headers = {"content-type": kind, "x-api-key": key}
+    refused = TestClient(app, base_url="http://localhost").post(
+        "/v1/traces", content=b" " * size, headers=headers
     )
+    assert refused.status_code == status
+    assert message_of(refused)
+
+
+def message_of(refused: Any) -> str:
+    """Return what a failure says, as clients of the protocol read it."""
+    if refused.headers["content-type"] == "application/json":
+        assert refused.json().keys() == {"code", "message"}
+        return str(refused.json()["message"])
+    assert refused.headers["content-type"] == "application/x-protobuf"
+    return str(Status.FromString(refused.content).message)
 
 
 def test_logs_carry_messages_and_judgements(served: Served) -> None:

@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from promptlog import PromptLog, foreign_request_id
+from promptlog.identifiers import prompt_id
 from tests.server.sdk import LOGGED
-from tests.server.support import serving
+from tests.server.support import serving, wait_until
 from tests.wire import Wire
 
 if TYPE_CHECKING:
@@ -330,6 +331,46 @@ def test_numbers_of_promptlayers_meet_what_was_imported_under_them(served: Serve
     assert client.requests.get(foreign_request_id("promptlayer", 132)).metadata == {"a": "b"}
 
 
+def test_the_name_of_a_prompt_that_is_told_by_its_number(served: Served) -> None:
+    """It is found from when the prompt is published on; a store that is busy costs the name, and not the request."""
+    url, client = f"{served.url}/log-request", PromptLog(served.store)
+    template = {"prompt_name": "later", "prompt_template": {"type": "completion", "content": "x"}}
+    number = prompt_id("later")
+    before = httpx.post(url, json=ARGUMENTS | {"prompt_id": number}).json()["id"]
+    client.templates.publish(template)
+    tracked = {name: ARGUMENTS[name] for name in ("request_start_time", "request_end_time")}
+    with client._store.lease("keeping others waiting"):
+        for path, body in (
+            ("/log-request", ARGUMENTS),
+            ("/track-request", {**tracked, "function_name": "openai.chat.completions.create", "kwargs": {}}),
+        ):
+            said = httpx.post(f"{served.url}{path}", json=body | {"prompt_id": 132}, timeout=5)
+            assert said.status_code in (200, 201)
+
+    def named() -> bool:
+        found = httpx.post(url, json=ARGUMENTS | {"prompt_id": number}).json()["id"]
+        return client.requests.get(found).prompt_name == "later"
+
+    wait_until(named)
+    assert client.requests.get(before).prompt_id == str(number)
+    assert client.requests.get(said.json()["request_id"]).prompt_id == "132"
+
+
+def test_an_id_is_found_as_soon_as_it_is_given_out(served: Served) -> None:
+    """Answers may lag behind other processes, but who has an id from one of them asks for it in vain nowhere."""
+    client, base = PromptLog(served.store), f"{served.url}/api/public/v2"
+    for number in range(3):
+        assert (
+            httpx.post(f"{base}/requests/search", json={}).status_code == 200
+        )  # it is up to date from now on
+        trace = f"{number + 1:032x}"
+        logged = client.log_request(**ARGUMENTS, trace_id=trace)["id"]  # type: ignore[arg-type]
+        path = (f"{base}/traces/{trace}", f"{base}/requests/{logged}", f"{served.url}/requests/{logged}")[
+            number
+        ]
+        assert httpx.get(path).status_code == 200
+
+
 def test_a_key_where_one_is_set(tmp_path: Path) -> None:
     """In the header, as a bearer's or in the body, as the SDK's old calls have it; the pages stay open."""
     with serving(tmp_path / "a.duckdb", "--api-key", "pl_mine") as served:
@@ -338,27 +379,8 @@ def test_a_key_where_one_is_set(tmp_path: Path) -> None:
         assert httpx.post(url, json=ARGUMENTS, headers={"x-api-key": "pl_other"}).status_code == 401
         assert httpx.post(url, json=ARGUMENTS, headers={"x-api-key": "pl_mine"}).status_code == 201
         assert httpx.post(url, json=ARGUMENTS, headers={"authorization": "Bearer pl_mine"}).status_code == 201
+        mixed = {"x-api-key": "any", "authorization": "Bearer pl_mine"}
+        assert httpx.post(url, json=ARGUMENTS, headers=mixed).status_code == 201
         assert httpx.post(f"{served.url}/create-group", json={"api_key": "pl_mine"}).status_code == 200
         assert httpx.get(served.url).status_code == 200
-
-
-def test_read_only(tmp_path: Path) -> None:
-    """Nothing is written by any door, and what reads goes on."""
-    PromptLog(tmp_path / "a.duckdb").templates.publish(
-        {"prompt_name": "a", "prompt_template": {"type": "completion", "content": "x"}}
-    )
-    with serving(tmp_path / "a.duckdb", "--read-only") as served:
-        for path in (
-            "/log-request",
-            "/track-request",
-            "/rest/track-metadata",
-            "/create-group",
-            "/rest/prompt-templates",
-            "/prompts/1/label",
-            "/spans-bulk",
-            "/v1/traces",
-        ):
-            refused = httpx.post(f"{served.url}{path}", json=ARGUMENTS)
-            assert refused.status_code == 403, path
-        assert httpx.post(f"{served.url}/prompt-templates/a", json={}).json()["version"] == 1
-    assert PromptLog(tmp_path / "a.duckdb").requests.count() == 0
+        assert httpx.get(f"{served.url}/openapi").status_code == 200

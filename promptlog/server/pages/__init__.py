@@ -16,7 +16,7 @@ from promptlog.errors import (
     PromptLogError,
     PromptNotFoundError,
     RequestNotFoundError,
-    StoreBusyError,
+    StoreError,
     TraceNotFoundError,
 )
 from promptlog.server.pages import analytics, bulk, export, keys, prompts, requests, sessions, suggest
@@ -65,7 +65,7 @@ async def _failed(request: Request, error: Exception) -> Response:
         status, headers, said = error.status_code, error.headers, error.detail
     else:
         statuses: tuple[tuple[type[Exception], int], ...] = (
-            (RequestNotFoundError, 404), (PromptNotFoundError, 404), (TraceNotFoundError, 404), (StoreBusyError, 503),
+            (RequestNotFoundError, 404), (PromptNotFoundError, 404), (TraceNotFoundError, 404), (StoreError, 503),
             (MissingExtraError, 501), (InvalidInputError, 400),
         )  # fmt: skip
         status = next((number for kind, number in statuses if isinstance(error, kind)), 500)

@@ -113,6 +113,11 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
     }  # fmt: skip
     try:
         shown |= _load_rows(house, view, after)
+        if (
+            not shown["rows"] and not view.q and after is None
+        ):  # the page says that what is logged appears at once
+            house.catch_up()
+            shown |= _load_rows(house, view, after)
     except SearchSyntaxError as error:
         return {**shown, "error": error}
     known = known_of(house)

@@ -76,10 +76,8 @@ def routes(doors: Iterable[BaseRoute]) -> list[BaseRoute]:
     return [*absent, *wrong, *unknown]
 
 
-async def _unknown(call: Call) -> Response:
-    raise HTTPException(
-        404, f"there is no {call.request.method} {call.request.url.path[:200]}; /openapi lists what there is"
-    )
+async def _unknown(_: Call) -> Response:
+    raise HTTPException(404)
 
 
 def _wrong(methods: set[str]) -> Callable[[Call], Awaitable[Response]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -54,10 +55,13 @@ def wrong_field(_: Request, error: Exception) -> Response:
     return answer({"success": False, "message": message, "detail": detail}, 422)
 
 
-def of_http(_: Request, error: Exception) -> Response:
+def of_http(request: Request, error: Exception) -> Response:
     """Return what Starlette or a door refuses, in our shape."""
     assert isinstance(error, HTTPException)  # noqa: S101 - the table of handlers says so
-    return refusal(error.status_code, error.detail, error.headers)
+    said = error.detail
+    if said == HTTPStatus(error.status_code).phrase and error.status_code in (404, 405):
+        said = f"there is no {request.method} {request.url.path[:200]}; /openapi lists what there is"
+    return refusal(error.status_code, said, error.headers)
 
 
 def of_promptlog(_: Request, error: Exception) -> Response:

@@ -1,38 +1,61 @@
-"""Bodies of JSON, read."""
+"""Bodies, read: unpacked, and parsed as JSON. What is large is so in a thread, where it does not stop the others."""
 
 from __future__ import annotations
 
+import gc
 import json
 import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 
-from promptlog.server.safety import MAX_BODY_BYTES
-
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.requests import Request
 
+    from promptlog.server.house import House
 
-async def json_body(request: Request) -> dict[str, Any]:
-    """Return the JSON object that a request carries.
+_LARGE_BYTES = 256 * 1024  # a millisecond or two to parse
+
+
+async def text_body(request: Request, house: House) -> bytes:
+    """Return the text of the JSON that a request carries, unpacked.
 
     A form of a page elsewhere could send text, never JSON without asking first; so the type is insisted on.
 
     Raises:
-        HTTPException: 415 where it is no JSON by its type, 400 where it cannot be read.
+        HTTPException: 415 where it is no JSON by its type, and as in `body_of`.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HTTPException(
             415, f"the body must be JSON, with the header Content-Type: application/json; got {kind[:80]!r}"
         )
+    return await body_of(request, house)
+
+
+async def body_of(request: Request, house: House) -> bytes:
+    """Return what a request carries, unpacked.
+
+    Raises:
+        HTTPException: as in `unpacked`.
+    """
     body = await request.body()
-    if encoding := request.headers.get("content-encoding"):
-        body = unpacked(body, encoding)
+    encoding = request.headers.get("content-encoding")
+    return await house.work(unpacked, body, encoding, house.max_body_bytes) if encoding else body
+
+
+async def parsed(body: bytes, house: House) -> dict[str, Any]:
+    """Return the JSON object that a text holds.
+
+    Raises:
+        HTTPException: 400; it holds none.
+    """
     try:
-        found = _read(body)
+        found = _read(body) if len(body) < _LARGE_BYTES else await house.work(_read_large, body)
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body is no JSON: {error}") from None
     if not isinstance(found, dict):
@@ -49,7 +72,24 @@ def _read(body: bytes) -> Any:
         return json.loads(body)
 
 
-def unpacked(body: bytes, encoding: str, most: int = 8 * MAX_BODY_BYTES) -> bytes:
+def _read_large(body: bytes) -> Any:
+    with uncollected():
+        return _read(body)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no garbage while much is made that stays: Python would look through all of it, time and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def unpacked(body: bytes, encoding: str, most: int) -> bytes:
     """Return a body unpacked, up to a bound: a small one can hold terabytes of zeros.
 
     Raises:
