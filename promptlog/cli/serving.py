@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -12,10 +13,11 @@ import typer
 from promptlog.cli.options import Store, given_store, pairs
 from promptlog.cli.screen import note
 from promptlog.client import PromptLog
-from promptlog.errors import InvalidInputError, MissingExtraError
+from promptlog.errors import InvalidInputError, MissingExtraError, StoreBusyError
 from promptlog.settings import memory_limit, store_paths
 
 _PORT = 7575
+_MOMENT_S = 1.0
 _BUSY_TIMEOUT_S = 20.0  # a person waits no longer for a page
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where all addresses are ours, one to open
 
@@ -97,6 +99,7 @@ def _client(store: str | None, urls: dict[str, str], *, read_only: bool) -> Prom
 
     Raises:
         InvalidInputError: there is none, and it is not to be made.
+        StoreError: it cannot be opened or made. One that is merely busy will be free.
     """
     providers = {name: {"base_url": url} for name, url in urls.items()}
     from promptlog.server.freshness import MAX_LAG_S
@@ -106,6 +109,9 @@ def _client(store: str | None, urls: dict[str, str], *, read_only: bool) -> Prom
     )
     if read_only and not client.path.exists() and not store_paths(client.path).journal.exists():
         raise InvalidInputError(f"{client.path} does not exist, and --read-only makes none; name a store")
+    if client.path.exists() or not read_only:
+        with suppress(StoreBusyError), PromptLog(client.path, busy_timeout=_MOMENT_S) as once:
+            once._check()  # noqa: SLF001 - a door of the client's own house
     return client
 
 
