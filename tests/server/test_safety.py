@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -264,8 +265,9 @@ def test_what_never_comes_is_given_up(tmp_path: Path) -> None:
 
 def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
     """507, each time, and the server goes on."""
-    (tmp_path / "a.duckdb.journal").write_text("in the way")
     with serving(tmp_path / "a.duckdb") as served:
+        shutil.rmtree(tmp_path / "a.duckdb.journal")
+        (tmp_path / "a.duckdb.journal").write_text("in the way")
         for _ in range(2):
             refused = httpx.post(f"{served.url}/log-request", json=REQUEST)
             assert (refused.status_code, refused.json()["success"]) == (507, False)
