@@ -88,6 +88,8 @@ def serve(
         def ready() -> None:
             note(f"{client.path}{' (read only)' if read_only else ''}, served until Ctrl+C")
             _say_where(address, page, keyed=token is not None, others=others)
+            if host in _ANYWHERE and (reached := running.address_of_this_machine(host)):
+                note(f"From elsewhere it is {_address(reached, listening.getsockname()[1])}")
             if open_browser:
                 typer.launch(page)
 

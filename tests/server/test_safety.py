@@ -131,6 +131,11 @@ def test_a_token_opens_what_others_can_reach(client: PromptLog) -> None:
     ours = browser(make_app(client, token="s3cret"))
     assert ours.get("/").status_code == 401
     assert ours.get("/?token=wrong").status_code == 401
+    asked = ours.get("/analytics", params={"q": '"><b>', "token": "x"}, headers={"accept": "text/html,*/*"})
+    assert (asked.status_code, "That is not the token" in asked.text) == (401, True)
+    assert 'name="token"' in asked.text
+    assert 'name="q" value="&quot;&gt;&lt;b&gt;"' in asked.text
+    assert "not the token" not in ours.get("/", headers={"accept": "text/html"}).text
     assert ours.get("/", headers={"authorization": "Bearer s3cret"}).status_code == 200
     shown = ours.get("http://127.0.0.1:7575//evil.example/x?token=s3cret&page=2")
     assert shown.status_code == 303
@@ -212,6 +217,9 @@ def test_elsewhere_a_token_is_made_up(tmp_path: Path) -> None:
     with serving(tmp_path / "a.duckdb", "--host", "0.0.0.0") as served:
         page = next(line.split()[-1] for line in served.said if "pages" in line)
         assert httpx.get(served.url).status_code == 401
+        reached = running.address_of_this_machine("0.0.0.0")  # where there is a network
+        port = served.url.rpartition(":")[2]
+        assert reached is None or httpx.get(f"http://{reached}:{port}").status_code == 401
         assert httpx.get(page, follow_redirects=True).status_code == 200
         # Programs send it as PromptLayer's SDK sends its key: in the body, or in its header.
         token = page.partition("token=")[2]
