@@ -55,7 +55,8 @@ def top(
 
     Or who takes the most tokens or time, or fails the most: see --by.
 
-    A column is meant where a column and a metadata key have one name; meta.KEY means the key. Requests without the key
+    A column is meant where a column and a metadata key have one name; meta.KEY means the key, and
+    input_variables.cake_type what stands inside JSON. Requests without the key
     are a group of their own; by tag, a request counts under each of its tags. Filters narrow the requests that count.
     """
     from promptlog.expressions.face import col
@@ -93,15 +94,18 @@ def top(
 
 
 def _key(given: str) -> NamedKey:
-    """Return the key that a word means: `tag`, a column, or a key of metadata."""
+    """Return the key that a word means: `tag`, a column, a place inside its JSON, or a key of metadata."""
     from promptlog.expressions import face
     from promptlog.expressions.grouping import key_of
-    from promptlog.models.columns import COLUMNS
+    from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 
     if given.startswith("meta."):
         return key_of(face.meta(given.removeprefix("meta."))).alias(given)
     if given == "tag":
         return key_of(face.tag)
+    column, dot, path = given.partition(".")
+    if dot and column in JSON_COLUMNS:
+        return key_of(face.col(column)[path])
     key = key_of(face.col(given) if given in COLUMNS else face.meta(given))
     if given.lower() in _TOLD:  # the column of that name tells something else
         return key.alias(f"{'col' if given in COLUMNS else 'meta'}.{given}")

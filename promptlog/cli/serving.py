@@ -72,28 +72,32 @@ def serve(
         if (error.name or "").startswith("promptlog"):
             raise
         raise MissingExtraError.of(error.name or "starlette", "serve") from None
-    if memory is not None:
-        os.environ["PROMPTLOG_MEMORY_LIMIT"] = memory
-        memory_limit()
+    _limit(memory)
     urls = pairs(provider, "--provider")
     client = _client(store, urls, read_only=read_only)
     others = not safety.is_loopback(host)
     if token is None and others:
         token = secrets.token_urlsafe(24)
     with running.listen(host, port) as listening:
-        address = _address(host, listening.getsockname()[1])
+        port = listening.getsockname()[1]
+        address = _address(host, port)
         page = f"{address}/?{urlencode({'token': token})}" if token else f"{address}/"
         served = app.make_app(client, token=token, api_key=api_key, read_only=read_only, base_urls=urls)
 
         def ready() -> None:
             note(f"{client.path}{' (read only)' if read_only else ''}, served until Ctrl+C")
             _say_where(address, page, keyed=token is not None, others=others)
-            if host in _ANYWHERE and (reached := running.address_of_this_machine(host)):
-                note(f"From elsewhere it is {_address(reached, listening.getsockname()[1])}")
+            _say_elsewhere(running.address_of_this_machine(host) if host in _ANYWHERE else None, port)
             if open_browser:
                 typer.launch(page)
 
         running.serve(served, listening, ready=ready, interrupt=client.interrupt)
+
+
+def _limit(memory: str | None) -> None:
+    if memory is not None:
+        os.environ["PROMPTLOG_MEMORY_LIMIT"] = memory
+        memory_limit()
 
 
 def _client(store: str | None, urls: dict[str, str], *, read_only: bool) -> PromptLog:
@@ -125,6 +129,11 @@ def _say_where(address: str, page: str, *, keyed: bool, others: bool) -> None:
     if keyed:
         who = "Others can reach it: who connects" if others else "Who connects"
         note(f"{who} needs the token, as the API key, or as a bearer token.")
+
+
+def _say_elsewhere(host: str | None, port: int) -> None:
+    if host is not None:
+        note(f"From elsewhere it is {_address(host, port)}")
 
 
 def _address(host: str, port: int) -> str:

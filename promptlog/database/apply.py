@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from promptlog.database.connection import transaction
+from promptlog.database.joining import forget_found
 from promptlog.database.metadata import insert_metadata, remove_metadata, replace_metadata
 from promptlog.database.spans import (
     EVALUATIONS_TYPE,
@@ -215,7 +216,9 @@ def _replace(connection: duckdb.DuckDBPyConnection, records: str, has: dict[str,
         _add_removals(connection, records)
     removals = _one(connection, "SELECT count(*) FROM removals") > 0
     if has["request"]:
-        _insert_requests(connection, records, has["request"], removals=removals, spans=has["span"] > 0)
+        has["trace"] += _insert_requests(
+            connection, records, has["request"], removals=removals, spans=has["span"] > 0
+        )
     for part, (table, select, key, values, kind) in _TABLES.items():
         if has[part]:
             writes = f"{select} FROM {records} WHERE {part} IS NOT NULL"
@@ -290,7 +293,8 @@ def not_removed(writes: str, key: str, kind: str | None) -> str:
 
 def _insert_requests(
     connection: duckdb.DuckDBPyConnection, records: str, count: int, *, removals: bool, spans: bool
-) -> None:
+) -> int:
+    """Insert the requests of the records, and return how many need their trace found again."""
     rows = _ROWS.format(records=records)
     if spans:
         rows += f" AND {exclude_known(records)}"
@@ -300,7 +304,10 @@ def _insert_requests(
         f"INSERT INTO requests SELECT * FROM ({rows}) ORDER BY request_id ON CONFLICT DO NOTHING"
     ).fetchone()
     if not row or row[0] < count:  # rare: an id that was there, or stands twice in the records
+        again = forget_found(connection, f"SELECT request_id FROM ({rows})")
         _settle_conflicts(connection, rows)
+        return again
+    return 0
 
 
 def _settle_conflicts(connection: duckdb.DuckDBPyConnection, rows: str) -> None:

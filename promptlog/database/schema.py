@@ -115,7 +115,8 @@ SCHEMA = f"""
 -- One row: which version of the schema this file has.
 CREATE TABLE promptlog_schema (version INTEGER NOT NULL);
 
--- One call to a model. A row never changes once it is logged: what can be set later stands in the tables below.
+-- One call to a model. A row never changes once it is logged, but for what its spans tell: what can be set later
+-- stands in the tables below.
 CREATE TABLE requests (
     request_id    UUID PRIMARY KEY,    -- version 7 of the start, so that this order is the order of time
     logged_at     TIMESTAMP NOT NULL,  -- when it was logged; of two rows for one id the earlier stays
@@ -135,7 +136,7 @@ CREATE TABLE requests (
     input_tokens  BIGINT,
     output_tokens BIGINT,
     cost_usd      DOUBLE,
-    trace_id      VARCHAR,             -- OpenTelemetry's, 32 hex digits
+    trace_id      VARCHAR,             -- OpenTelemetry's, 32 hex digits; that of the span, where only the span was named
     span_id       VARCHAR,             -- OpenTelemetry's, 16 hex digits
     cached_tokens      BIGINT,         -- of the input tokens: read from the provider's cache
     cache_write_tokens BIGINT,         -- of the input tokens: written to it
@@ -207,7 +208,7 @@ CREATE TABLE removals (
 -- Contents that were logged for an id and are not the row in `requests`.
 CREATE TABLE conflicts (
     request_id   UUID NOT NULL,
-    content_hash VARCHAR NOT NULL,
+    content_hash VARCHAR NOT NULL,     -- '': the row was logged without its trace, which its span told
     PRIMARY KEY (request_id, content_hash)
 );
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptlog.database.joining import FOUND, find_traces, touch_found
 from promptlog.database.metadata import replace_metadata
 
 if TYPE_CHECKING:
@@ -56,23 +57,26 @@ _LOGS = """
     FROM (SELECT log, unnest(log) FROM {records} WHERE log IS NOT NULL)
 """
 
-#: The spans that contain each request of the touched traces: itself at distance 0, its parent at 1, …
+#: The requests that stand in the traces of `here`, and where.
+_CALLS = """
+    SELECT DISTINCT request_id, trace_id, span_id, r.start_time
+    FROM (FROM (SELECT request_id, trace_id, span_id FROM here WHERE request_id IS NOT NULL) UNION ALL FROM joined)
+    JOIN (SELECT request_id, start_time FROM requests) r USING (request_id)
+    UNION SELECT request_id, trace_id, span_id, start_time FROM requests
+    WHERE span_id IS NOT NULL AND trace_id IN (FROM touched)
+"""
+
+#: The spans that contain each of them: itself at distance 0, its parent at 1, …
 _AROUND = f"""
-    WITH RECURSIVE calls AS (
-        SELECT request_id, trace_id, span_id FROM spans
-        WHERE request_id IS NOT NULL AND trace_id IN (SELECT trace_id FROM touched)
-        UNION SELECT request_id, trace_id, span_id FROM requests
-        WHERE span_id IS NOT NULL AND trace_id IN (SELECT trace_id FROM touched)
-    ), around AS (
-        SELECT c.request_id, 0 AS distance, s.trace_id, s.parent_span_id, s.metadata, s.tags
-        FROM calls c JOIN spans s USING (trace_id, span_id)
+    WITH RECURSIVE around AS (
+        SELECT c.request_id, c.start_time, 0 AS distance, s.trace_id, s.parent_span_id, s.metadata, s.tags
+        FROM calls c JOIN here s USING (trace_id, span_id)
         UNION ALL
-        SELECT a.request_id, a.distance + 1, s.trace_id, s.parent_span_id, s.metadata, s.tags
-        FROM around a JOIN spans s ON s.trace_id = a.trace_id AND s.span_id = a.parent_span_id
+        SELECT a.request_id, a.start_time, a.distance + 1, s.trace_id, s.parent_span_id, s.metadata, s.tags
+        FROM around a JOIN here s ON s.trace_id = a.trace_id AND s.span_id = a.parent_span_id
         WHERE a.distance < {_DEEPEST}
     )
-    SELECT a.request_id, a.metadata, a.tags, epoch_us(r.start_time) - a.distance AS time
-    FROM around a JOIN requests r USING (request_id)
+    SELECT request_id, metadata, tags, epoch_us(start_time) - distance AS time FROM around
 """
 
 
@@ -160,18 +164,24 @@ def settle_traces(
         + f"UNION ALL SELECT trace_id FROM spans WHERE managed_span_id IN (SELECT span_id FROM {records})) "
         f"WHERE trace_id <> ''"
     )
-    told = "SELECT count(*) FROM spans WHERE (metadata IS NOT NULL OR tags IS NOT NULL) AND trace_id IN (FROM touched)"
-    if _count(connection, told):
+    touch_found(connection, records)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE here AS SELECT trace_id, span_id, parent_span_id, start_time, end_time, request_id, "
+        "metadata, tags FROM spans WHERE trace_id IN (FROM touched)"
+    )
+    find_traces(connection)
+    if _count(connection, "SELECT count(*) FROM here WHERE metadata IS NOT NULL OR tags IS NOT NULL"):
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE calls AS {_CALLS}")
         connection.execute(f"CREATE OR REPLACE TEMP TABLE inherited AS {_AROUND}")
         own = "SELECT request_id, unnest(map_keys(metadata)) AS key, unnest(map_values(metadata)) AS value, time FROM inherited"
         replace_metadata(connection, allowed(own, "key", "metadata"))
         tags = "SELECT request_id, unnest(tags) AS tag, time FROM inherited"
         upsert("tags", allowed(tags, "tag", "tag"))
-        connection.execute("DROP TABLE inherited")
+        connection.execute("DROP TABLE inherited; DROP TABLE calls")
     if _count(connection, "SELECT count(*) FROM span_logs"):
         new = f"SELECT log_hash FROM ({_LOGS.format(records=records)})" if "log" in parts else "NULL"
         _settle_logs(connection, new, upsert, allowed)
-    connection.execute("DROP TABLE touched")
+    connection.execute("DROP TABLE touched; DROP TABLE here; DROP TABLE joined")
 
 
 def _link_managed(connection: duckdb.DuckDBPyConnection) -> None:
@@ -180,7 +190,8 @@ def _link_managed(connection: duckdb.DuckDBPyConnection) -> None:
     if _count(connection, f"SELECT count(*) FROM spans WHERE {waiting}"):
         connection.execute(
             f"UPDATE spans SET request_id = r.request_id FROM requests r "
-            f"WHERE {waiting} AND r.span_id = managed_span_id AND (r.trace_id IS NULL OR r.trace_id = spans.trace_id)"
+            f"WHERE {waiting} AND r.span_id = managed_span_id AND (r.trace_id IS NULL OR r.trace_id = spans.trace_id "
+            f"OR r.request_id IN (SELECT request_id FROM conflicts WHERE content_hash = '{FOUND}'))"
         )
 
 

@@ -188,7 +188,7 @@ class Expression(Aggregable):
                 return value
             raise InvalidInputError(self._mismatch(value, "text"))
         value = plain_number(value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
             raise InvalidInputError(self._mismatch(value, "a number"))
         if self._kind == "int" and value != int(value):
             raise InvalidInputError(self._mismatch(value, "a whole number"))
@@ -205,6 +205,13 @@ class Expression(Aggregable):
         return (
             f"{self!r} is {kind} and cannot be compared with {value!r} of type {type(value).__name__}{hint}"
         )
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number that no double holds
+        return False
 
 
 class ReadableExpression(Expression):

@@ -33,6 +33,17 @@ def to_text(condition: nodes.Condition) -> str:
             return _term(condition)
 
 
+def term_text(condition: nodes.Condition) -> str:
+    """Return a condition as a search text that can stand beside others."""
+    return _term(condition)
+
+
+def operand_text(operand: nodes.Operand) -> str:
+    """Return what a condition can be asked of, as a search text names it."""
+    cast = f"::{operand.cast}" if isinstance(operand, nodes.MetaOperand) and operand.cast != "text" else ""
+    return _name(operand) + cast
+
+
 def _term(condition: nodes.Condition) -> str:
     """Return a condition so that it can stand beside others."""
     match condition:

@@ -62,6 +62,8 @@ def usd(cost_usd: float | None) -> str:
     """Return a cost, small ones with two digits that count."""
     if cost_usd is None:
         return ""
+    if cost_usd == 0:
+        return "$0"
     if 0 < cost_usd < _SMALL_USD:
         return f"${cost_usd:.1e}"
     return f"${cost_usd:,.4f}" if cost_usd < 1 else f"${cost_usd:,.2f}"

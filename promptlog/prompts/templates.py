@@ -104,6 +104,11 @@ class Templates:
         for key in asked:
             if key not in _PARAMS:
                 raise InvalidInputError(f"params has {key!r}; templates.get knows {', '.join(_PARAMS)}")
+        for key in ("provider", "model"):
+            if asked.get(key):
+                check_text(asked[key], key)
+        if asked.get("model_parameter_overrides"):
+            check_dict(asked["model_parameter_overrides"], "model_parameter_overrides")
         version, label = asked.get("version"), asked.get("label")
         prompt = self._registry.get(
             Reference(

@@ -50,7 +50,7 @@ class Messages:
         said: list[dict[str, Any]] = []
         system: list[dict[str, Any]] = []
         for each in messages_of(prompt):
-            if each.get("role") in {"system", "developer"}:
+            if each.get("role") in ("system", "developer"):
                 system += _blocks_out(each)
                 continue
             turn = _turn(each)
@@ -134,7 +134,7 @@ def _block_out(block: dict[str, Any]) -> dict[str, Any]:
     media = table(block.get("media"))
     image = table(block.get("image_url")) or {"url": block.get("image_url")}
     url = str(media.get("url") if media else image.get("url") or "")
-    if not url or block.get("type") not in {"image_url", "media"}:
+    if not url or block.get("type") not in ("image_url", "media"):
         return block
     source: dict[str, Any] = {"type": "url", "url": url}
     if url.startswith("data:"):
@@ -148,7 +148,7 @@ def _use(one: dict[str, Any]) -> dict[str, Any]:
     function = table(one.get("function"))
     try:
         given = json.loads(function.get("arguments") or "{}")
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         raise InvalidInputError(
             f"the arguments of the tool call {function.get('name')!r} are no JSON: {function.get('arguments')!r}"
         ) from None
@@ -284,7 +284,7 @@ def _whole_block(block: dict[str, Any]) -> dict[str, Any]:
     text = block["partial_json"] or "{}"
     try:
         return {**rest, "input": json.loads(text)}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {**rest, "input": text}
 
 

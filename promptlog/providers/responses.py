@@ -76,7 +76,7 @@ def _items_out(each: dict[str, Any]) -> list[dict[str, Any]]:
     role, blocks = each.get("role", "user"), each.get("content")
     blocks = [{"type": "text", "text": blocks}] if isinstance(blocks, str) else tables(blocks)
     blocks = [block for block in blocks if block.get("type") != "thinking"]
-    if role in {"tool", "function"}:
+    if role in ("tool", "function"):
         said = text_of(blocks) if only_text(blocks) else [_part(block, role) for block in blocks]
         return [{"type": "function_call_output", "call_id": each.get("tool_call_id"), "output": said}]
     items: list[dict[str, Any]] = []
@@ -134,7 +134,7 @@ def _item_in(item: dict[str, Any], said: list[dict[str, Any]]) -> None:
     kind = item.get("type", "message")
     if kind == "message" and "role" in item:
         said.append(message(item["role"], _blocks_in(item.get("content"))))
-    elif kind.endswith("_call_output"):
+    elif str(kind).endswith("_call_output"):
         blocks = _blocks_in(item.get("output"))
         said.append({**message("tool", blocks), "tool_call_id": item.get("call_id")})
     else:
@@ -185,9 +185,9 @@ class ResponsesReader(Reading):
         place, kind = data.get("output_index", 0), data.get("type", "")
         if "response" in data:
             self._whole(table(data["response"]))
-        elif kind in {"response.output_item.added", "response.output_item.done"}:
+        elif kind in ("response.output_item.added", "response.output_item.done"):
             self._items[place] = table(data.get("item"))
-        elif kind in {"response.output_text.delta", "response.refusal.delta"}:
+        elif kind in ("response.output_text.delta", "response.refusal.delta"):
             return self._text(place, kind, data)
         elif kind == "response.function_call_arguments.delta":
             one = self._items.setdefault(place, {"type": "function_call"})
@@ -201,7 +201,7 @@ class ResponsesReader(Reading):
         if data.get("output"):
             self._items = dict(enumerate(tables(data["output"])))
         self._names(data.get("model"), None)
-        if data.get("status") not in {None, "in_progress"}:
+        if data.get("status") not in (None, "in_progress"):
             self._names(None, table(data.get("incomplete_details")).get("reason") or data.get("status"))
         return text_of([part for item in self._items.values() for part in tables(item.get("content"))])
 
@@ -211,7 +211,9 @@ class ResponsesReader(Reading):
         parts = one.get("content")
         parts = list(parts) if isinstance(parts, list) else []
         at, name = data.get("content_index", 0), "text" if "text" in kind else "refusal"
-        while len(parts) <= at:
+        # Parts come in order: a place far behind the last is no reason to fill memory.
+        at = min(at, len(parts))
+        if at == len(parts):
             parts.append({"type": "output_text" if name == "text" else "refusal", name: ""})
         parts[at] = {**parts[at], name: parts[at].get(name, "") + data.get("delta", "")}
         one["content"] = parts
@@ -261,7 +263,7 @@ _EVENTS = {
 def _whole(answer: Answer) -> dict[str, Any]:
     said: dict[str, Any] = next(iter(tables((answer.output or {}).get("messages"))), {})
     reason = answer.finish_reason
-    status = reason if reason in {None, "completed", "failed", "cancelled", "queued"} else "incomplete"
+    status = reason if reason in (None, "completed", "failed", "cancelled", "queued") else "incomplete"
     used = answer.input_tokens is not None or answer.output_tokens is not None
     return {
         "id": "replayed",
@@ -298,7 +300,7 @@ def _items_back(said: dict[str, Any]) -> list[dict[str, Any]]:
             summary = [{"type": "summary_text", "text": block.get("thinking", "")}]
             item = {"id": f"rs_{place}", "type": "reasoning", "summary": summary}
             items.append({**item, "encrypted_content": block["signature"]} if "signature" in block else item)
-        elif block.get("type") in {"text", "refusal"}:
+        elif block.get("type") in ("text", "refusal"):
             part = {"annotations": [], **block, "type": "output_text"} if block["type"] == "text" else block
             if not items or items[-1]["type"] != "message":
                 item = {"id": f"msg_{place}", "type": "message", "role": "assistant", "status": "completed"}
@@ -339,6 +341,6 @@ def _events(whole: dict[str, Any]) -> list[dict[str, Any]]:
             events.append({"type": "response.output_text.done", **at, "text": part["text"], "logprobs": []})
             events.append({"type": "response.content_part.done", **at, "part": part})
         events.append({"type": "response.output_item.done", **where, "item": item})
-    end = whole["status"] if whole["status"] in {"incomplete", "failed"} else "completed"
+    end = whole["status"] if whole["status"] in ("incomplete", "failed") else "completed"
     events.append({"type": f"response.{end}", "response": whole})
     return [{**event, "sequence_number": number} for number, event in enumerate(events)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptlog.database.schema import BY_VALUE
 from promptlog.errors import InvalidInputError
@@ -15,11 +15,16 @@ from promptlog.query.requests import Requests
 from promptlog.query.results import Told, Values
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    import duckdb
+
     from promptlog.database.store import Store
     from promptlog.expressions.nodes import Condition, JsonOperand
 
 _SAMPLES = 5
 _SAMPLE_CHARS = 60
+_ENDS = 64  # what most keys' first and last requests are found in: so small a part of the time at its ends
 
 #: A bit for what a distinct value can be read as; an empty text says nothing.
 _KIND = f"""CASE WHEN value = '' THEN 0
@@ -53,7 +58,8 @@ class Metadata:
         """Return the keys, those on the most requests first.
 
         Args:
-            conditions: count only the requests of which all hold.
+            conditions: count only the requests of which all hold. Without any, requests and values are counted where
+                they are written, as `values` does, metadata whose request is still to come included.
 
         Returns:
             Rows of `key`; `requests` that carry it; `distinct_values`; `type`; `first_seen` and `last_seen`, the
@@ -102,6 +108,8 @@ class Keys(Told):
 
     def __init__(self, store: Store, requests: Requests) -> None:
         super().__init__(store, requests, "listing metadata keys")
+        #: Of each key the starts of the first and the last request, where no condition holds.
+        self._ends: list[tuple[str, datetime, datetime]] = []
 
     def __repr__(self) -> str:
         return "<metadata keys: .df(), .pl(), .arrow(), .fetchall() or .dicts()>"
@@ -109,23 +117,39 @@ class Keys(Told):
     def _title(self) -> str:
         return "metadata keys"
 
+    def _look_first(self, connection: duckdb.DuckDBPyConnection) -> None:
+        if self._requests._ids_sql(Binder()) is None:  # noqa: SLF001 - the rooms of a question
+            self._ends = _ends(connection)
+
     def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:
         binder = Binder()
         ids = self._requests._ids_sql(binder)  # noqa: SLF001 - the rooms of a question
-        asked = f"AND r.request_id IN ({ids})" if ids else ""
-        first, last = (moment(f"keys.{name}", zoned=zoned) for name in ("first_seen", "last_seen"))
+        if ids is None:
+            found = f"SELECT key, value, count(*) AS requests FROM {BY_VALUE} GROUP BY key, value"
+            bound = [binder.bind(list(column)) for column in zip(*self._ends, strict=True)] or ["[]"] * 3
+            keys, first, last = bound
+            seen = (
+                f"SELECT unnest({keys}::VARCHAR[]) AS key, unnest({first}::TIMESTAMP[]) AS first_seen, "
+                f"unnest({last}::TIMESTAMP[]) AS last_seen"
+            )
+        else:
+            found = (
+                f"SELECT m.key, m.value, count(*) AS requests, min(r.start_time) AS first, max(r.start_time) AS last "
+                f"FROM metadata m JOIN requests r USING (request_id) WHERE r.request_id IN ({ids}) "
+                f"GROUP BY m.key, m.value"
+            )
+            seen = "SELECT key, min(first) AS first_seen, max(last) AS last_seen FROM found GROUP BY key"
+        first, last = (moment(f"seen.{name}", zoned=zoned) for name in ("first_seen", "last_seen"))
         cut = f"CASE WHEN length(value) > {_SAMPLE_CHARS} THEN left(value, {_SAMPLE_CHARS - 1}) || '…' ELSE value END"
         text = f"""
-            WITH found AS MATERIALIZED (
-                SELECT m.key, m.value, count(*) AS requests, min(r.start_time) AS first, max(r.start_time) AS last
-                FROM metadata m JOIN requests r USING (request_id) WHERE true {asked} GROUP BY m.key, m.value
+            WITH found AS MATERIALIZED ({found}
+            ), seen AS ({seen}
             ), keys AS (
-                SELECT key, sum(requests)::BIGINT AS requests, count(*) AS distinct_values, bit_or({_KIND}) AS kinds,
-                       min(first) AS first_seen, max(last) AS last_seen
+                SELECT key, sum(requests)::BIGINT AS requests, count(*) AS distinct_values, bit_or({_KIND}) AS kinds
                 FROM found GROUP BY key
             ), frequent AS (
-                SELECT key, value, requests FROM found
-                QUALIFY row_number() OVER (PARTITION BY key ORDER BY requests DESC, value) <= {_SAMPLES}
+                SELECT key, -unnest(top).less AS requests, unnest(top).value AS value
+                FROM (SELECT key, min({{'less': -requests, 'value': value}}, {_SAMPLES}) AS top FROM found GROUP BY key)
             ), samples AS (
                 SELECT key, list({cut} ORDER BY requests DESC, value) AS samples FROM frequent GROUP BY key
             )
@@ -133,8 +157,34 @@ class Keys(Told):
                    CASE kinds WHEN 1 THEN 'bool' WHEN 2 THEN 'json' WHEN 4 THEN 'int' WHEN 8 THEN 'float'
                               WHEN 12 THEN 'float' WHEN 16 THEN 'datetime' ELSE 'text' END AS type,
                    {first} AS first_seen, {last} AS last_seen, samples
-            FROM keys JOIN samples USING (key) ORDER BY requests DESC, key"""
+            FROM keys JOIN seen USING (key) JOIN samples USING (key) ORDER BY requests DESC, key"""
         return text, binder.values
+
+
+def _ends(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, datetime, datetime]]:
+    """Return of each key that some request carries the starts of the first and the last.
+
+    Those of most keys are found among the first and the last requests that there are; all requests are looked through
+    for the others alone.
+    """
+
+    def find(told: str, table: str, where: str, *values: object) -> list[tuple[str, Any]]:
+        text = f"SELECT m.key, {told} FROM {table} m JOIN requests r USING (request_id) WHERE {where} GROUP BY m.key"
+        return connection.execute(text, list(values)).fetchall()
+
+    ((first, last),) = connection.execute("SELECT min(start_time), max(start_time) FROM requests").fetchall()
+    if first is None:
+        return []
+    part = (last - first) / _ENDS
+    early = dict(find("min(start_time)", "metadata", "start_time <= ?", first + part))
+    late = dict(find("max(start_time)", "metadata", "start_time >= ?", last - part))
+    ends = [(key, early[key], late[key]) for key in early.keys() & late.keys()]
+    every = connection.execute(f"SELECT DISTINCT key FROM {BY_VALUE}").fetchall()
+    if others := [key for (key,) in every if key not in early or key not in late]:
+        told = "{'first': min(start_time), 'last': max(start_time)}"
+        found = find(told, BY_VALUE, "m.key IN (SELECT unnest(?::VARCHAR[]))", others)
+        ends += [(key, both["first"], both["last"]) for key, both in found]
+    return ends
 
 
 class KeyValues(Told):

@@ -33,7 +33,7 @@ CASTS = {
     "float": r"CASE WHEN regexp_full_match(value, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') "
     r"AND isfinite(TRY_CAST(value AS DOUBLE)) THEN TRY_CAST(value AS DOUBLE) END",
     "int": r"CASE WHEN regexp_full_match(value, '[+-]?\d+') THEN TRY_CAST(value AS BIGINT) END",
-    "datetime": r"CASE WHEN regexp_full_match(value, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
+    "datetime": r"CASE WHEN regexp_full_match(value, '\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,6})?)?"
     r"(Z|[+-]([01]\d|2[0-3])(:?\d\d)?)?)?') THEN epoch_us(TRY_CAST(value AS TIMESTAMPTZ)) END",
 }
 
@@ -103,7 +103,7 @@ class Binder:
                     return "false"
                 return self._where(
                     left,
-                    lambda sql: f"{sql} IN ({', '.join(self._value(left, v) for v in values)})",
+                    lambda sql: self._is_in(sql, left, values),
                     equal_to=values,
                 )
             case nodes.Contains(nodes.ColumnOperand("input_text" | "output_text" as name), part, case):
@@ -133,6 +133,20 @@ class Binder:
         if moment is None:  # a span may reach beyond all times that there are
             moment = min(max(self._now_us - (span_us or 0), 0), LATEST_US + 1)
         return f"make_timestamp({self.bind(moment)}::BIGINT)"
+
+    def _is_in(self, sql: str, operand: nodes.Operand, values: tuple[nodes.Value, ...]) -> str:
+        """SQL that is true where a value is one of these.
+
+        Fractions stand apart: beside one DuckDB compares whole numbers as fractions too, and large ones look alike then.
+        """
+        fractions = [value for value in values if isinstance(value, float)]
+        others = [value for value in values if not isinstance(value, float)]
+        found = [
+            f"{sql} IN ({', '.join(self._value(operand, value) for value in some)})"
+            for some in (others, fractions)
+            if some
+        ]
+        return found[0] if len(found) == 1 else f"({' OR '.join(found)})"
 
     def _value(self, operand: nodes.Operand, value: nodes.Value) -> str:
         kind = COLUMNS[operand.name].kind if isinstance(operand, nodes.ColumnOperand) else ""

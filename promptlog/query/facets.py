@@ -15,7 +15,7 @@ import duckdb
 from promptlog.errors import InvalidInputError
 from promptlog.models.facets import Facet, Facets
 from promptlog.query.conditions import Binder
-from promptlog.query.question import narrowed, nearer_first, picked_sql
+from promptlog.query.question import narrowed, nearest_first, picked_sql
 
 if TYPE_CHECKING:
     from promptlog.database.store import Store
@@ -45,10 +45,12 @@ def count_facets(store: Store, question: Question, *, most: int, keys: int, newe
     with store.ask("counting facets") as connection:
         asked = narrowed(connection, replace(question, limit=limit))
         try:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE promptlog_facets AS {_ROWS} LIMIT 0")
             counted, whole = 0, True
-            for near in nearer_first(connection, asked):
-                counted = _gather(connection, near)
-                whole = near is asked and (few or counted < newest)
+            parts = list(nearest_first(connection, asked))
+            for part in parts:
+                counted += _gather(connection, replace(part, limit=limit - counted))
+                whole = part is parts[-1] and (few or counted < newest)
                 if counted >= min(limit, _ENOUGH):
                     break
             return Facets(counted, whole, _count(connection, most, keys))
@@ -58,16 +60,15 @@ def count_facets(store: Store, question: Question, *, most: int, keys: int, newe
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, question: Question) -> int:
-    """Put the requests asked for into a table, and return how many they are."""
+    """Put the requests asked for into the table, and return how many they are."""
     binder = Binder()
     ids = picked_sql(question, binder)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE promptlog_facets AS WITH asked AS MATERIALIZED ({ids}) {_ROWS} "
+    ((counted,),) = connection.execute(
+        f"INSERT INTO {_ASKED} WITH asked AS MATERIALIZED ({ids}) {_ROWS} "
         f"WHERE r.request_id BETWEEN (SELECT min(request_id) FROM asked) AND (SELECT max(request_id) FROM asked) "
         f"AND r.request_id IN (SELECT request_id FROM asked)",
         binder.values,
-    )
-    ((counted,),) = connection.execute(f"SELECT count(*) FROM {_ASKED}").fetchall()
+    ).fetchall()
     return int(counted)
 
 

@@ -41,7 +41,7 @@ def has_value(operand: JsonOperand, column: str, predicate: Callable[[], str], h
         bind: as `Binder.bind`; placeholders are bound in the order of the text.
     """
     likely = _likely(operand, column, has, bind)
-    test = f"len(list_filter({_values(operand, column, bind)}, lambda value: coalesce({predicate()}, false))) > 0"
+    test = f"len(list_filter({_read(operand, column, _TEXT, bind)}, lambda value: coalesce({predicate()}, false))) > 0"
     return _where(likely, test)
 
 
@@ -52,15 +52,13 @@ def is_there(operand: JsonOperand, column: str, bind: Bind) -> str:
             return f"coalesce(json_type({column}) = 'OBJECT', false)"
         return f"coalesce(json_type({_answer(column)}) = 'OBJECT', false)"
     likely = _likely(operand, column, "", bind)
-    nodes = _nodes(operand, column, bind)
-    return _where(
-        likely, f"len(list_filter({nodes}, lambda node: coalesce(json_type(node) <> 'NULL', false))) > 0"
-    )
+    kinds = _read(operand, column, _KIND, bind)
+    return _where(likely, f"len(list_filter({kinds}, lambda kind: coalesce(kind <> 'NULL', false))) > 0")
 
 
 def first_value(operand: JsonOperand, column: str, cast: str, bind: Bind) -> str:
     """SQL for the first of the values at a path; `cast` is SQL that reads a text `value`."""
-    values = f"list_transform({_values(operand, column, bind)}, lambda value: {cast})"
+    values = f"list_transform({_read(operand, column, _TEXT, bind)}, lambda value: {cast})"
     return f"list_filter({values}, lambda value: value IS NOT NULL)[1]"
 
 
@@ -83,7 +81,7 @@ def keys_rows(name: str, rows: str) -> str:
 
 def value_rows(operand: JsonOperand, rows: str, bind: Bind) -> str:
     """SQL for rows of `request_id` and `value`: each value at a path, in rows of `request_id` and a column of JSON."""
-    values = _values(operand, operand.column, bind)
+    values = _read(operand, operand.column, _TEXT, bind)
     found = f"SELECT DISTINCT request_id, unnest({values}) AS value FROM ({rows})"
     return f"SELECT * FROM ({found}) WHERE value IS NOT NULL"
 
@@ -102,41 +100,61 @@ def _whole(name: str) -> str:
 # -- the values at a path ----------------------------------------------------------------------------------------------
 
 
-def _values(operand: JsonOperand, column: str, bind: Bind) -> str:
-    """SQL for a list of the texts, numbers and truths at a path, as texts."""
-    text = "CASE WHEN json_type(node) NOT IN ('OBJECT', 'ARRAY') THEN json_extract_string(node, '$') END"
-    return f"list_transform({_nodes(operand, column, bind)}, lambda node: {text})"
+#: What is read of a value.
+_TEXT = "CASE WHEN json_type(node) NOT IN ('OBJECT', 'ARRAY') THEN json_extract_string(node, '$') END"
+_KIND = "json_type(node)"
 
 
-def _nodes(operand: JsonOperand, column: str, bind: Bind) -> str:
-    """SQL for a list of all that stands at a path, lists looked through; nulls are where there is nothing."""
+def _read(operand: JsonOperand, column: str, reading: str, bind: Bind) -> str:
+    """SQL for a list of what is read at a path, lists looked through; there are nulls where there is nothing."""
     path = operand.path or ""
     keys = path.split(".")
-    found = _walked(operand.column, column, keys, bind) if all(keys) else "[]"
+    found = _walked(operand.column, column, keys, reading, bind) if all(keys) else "[]"
     if keys == [path]:
         return found
     # One key that has dots in it is rare: what has no such text is not parsed again.
     likely = _has_words(operand.column, column, [_longest([path])], bind)
-    dotted = _walked(operand.column, column, [path], bind)
+    dotted = _walked(operand.column, column, [path], reading, bind)
     return f"list_concat({found}, CASE WHEN {likely or 'true'} THEN {dotted} ELSE [] END)"
 
 
-def _walked(name: str, column: str, keys: list[str], bind: Bind) -> str:
-    first = bind(_json_path(keys[0]))
+def _walked(name: str, column: str, keys: list[str], reading: str, bind: Bind) -> str:
     if name != "output":
-        found = f"[json_extract({column}, {first})]"
-    else:
-        found = f"[json_extract({_answer(column)}, {first})]"
-        if keys[0] == "tool_calls":
-            called = f"json_extract({column}, '{_TOOL_CALLS}')"
-            found = f"CASE WHEN {_calls_tools(column)} THEN {called} ELSE {found} END"
-    found = _looked_through(found)
+        return _inside(column, keys, reading, bind)
+    called = ""
+    if keys[0] == "tool_calls":
+        calls = _looked_through(f"json_extract({column}, '{_TOOL_CALLS}')")
+        calls = _from_there(calls, keys, reading, bind, is_call=True)
+        called = f"WHEN {_calls_tools(column)} THEN {calls} "
+    said = f"list_transform([{_answer(column)}], lambda whole: {_inside('whole', keys, reading, bind)})[1]"
+    return f"CASE {called}ELSE {said} END" if called else said
+
+
+def _inside(whole: str, keys: list[str], reading: str, bind: Bind) -> str:
+    """SQL for what is read in an object. Where no list is on the way, all but what is asked for is left where it is.
+
+    Each function that parses JSON holds what it parsed of some thousand rows, so there are few.
+    """
+    paths = ["$" + "".join(map(_step, keys[:depth])) for depth in range(1, len(keys) + 1)]
+    kinds = f"[json_type({whole}, {bind(paths)}::VARCHAR[])]"
+    first = _looked_through(f"[json_extract({whole}, {bind(paths[0])})]")
+    listed = _from_there(first, keys, reading, bind)
+    there = "kinds[-1]"
+    if reading == _TEXT:
+        text = f"json_extract_string({whole}, {bind(paths[-1])})"
+        there = f"CASE WHEN kinds[-1] <> 'OBJECT' THEN {text} END"
+    found = f"CASE WHEN list_contains(kinds, 'ARRAY') THEN {listed} ELSE [{there}] END"
+    return f"list_transform({kinds}, lambda kinds: {found})[1]"
+
+
+def _from_there(nodes: str, keys: list[str], reading: str, bind: Bind, *, is_call: bool = False) -> str:
+    """SQL for what is read where the keys but the first lead to from a list of values."""
     for depth, key in enumerate(keys[1:], 2):
-        found = f"list_transform({found}, lambda node: json_extract(node, {bind(_json_path(key))}))"
-        if name == "output" and keys[:depth] == _ARGUMENTS:
-            found = f"list_transform({found}, lambda node: {_parsed('node')})"
-        found = _looked_through(found)
-    return found
+        nodes = f"list_transform({nodes}, lambda node: json_extract(node, {bind('$' + _step(key))}))"
+        if is_call and keys[:depth] == _ARGUMENTS:
+            nodes = f"list_transform({nodes}, lambda node: {_parsed('node')})"
+        nodes = _looked_through(nodes)
+    return f"list_transform({nodes}, lambda node: {reading})"
 
 
 def _looked_through(nodes: str) -> str:
@@ -152,8 +170,8 @@ def _parsed(node: str) -> str:
     return f"CASE WHEN json_type({inner}) = 'OBJECT' THEN {inner} ELSE {node} END"
 
 
-def _json_path(key: str) -> str:
-    return '$."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _step(key: str) -> str:
+    return '."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 # -- what an answer says -----------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def narrow(
     Returns:
         the conditions left to check, and the ids of the few requests that can fulfil them; None: of too many.
     """
-    left = list(_flat(conditions))
+    left = list(flat(conditions))
     best: list[str] | None = None
     found_by: Condition | None = None
     for condition in left:
@@ -64,10 +64,11 @@ def among(ids: Sequence[str], binder: Binder, *, whole_rows: bool) -> str:
     return f"r.request_id IN (SELECT unnest({binder.bind(list(ids))}::UUID[]))"
 
 
-def _flat(conditions: Iterable[Condition]) -> Iterator[Condition]:
+def flat(conditions: Iterable[Condition]) -> Iterator[Condition]:
+    """Give the conditions of which all must hold, one by one."""
     for condition in conditions:
         if isinstance(condition, And):
-            yield from _flat(condition.parts)
+            yield from flat(condition.parts)
         elif isinstance(condition, Or):
             alternatives = one_for_each_operand(condition.parts)
             yield alternatives[0] if len(alternatives) == 1 else condition

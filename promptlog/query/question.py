@@ -9,9 +9,22 @@ from typing import TYPE_CHECKING, Any
 from promptlog.database.schema import BY_VALUE
 from promptlog.database.text import quoted
 from promptlog.errors import RequestNotFoundError
-from promptlog.expressions.nodes import And, Condition, Since, Until
+from promptlog.expressions.nodes import And, Condition, Not, Since, Until
+from promptlog.expressions.show import operand_text
 from promptlog.models.columns import COLUMNS, FRAME_COLUMNS
 from promptlog.query.conditions import ALIASES, Binder, column_sql
+from promptlog.query.order import (
+    NEWEST_FIRST,
+    OLDEST_FIRST,
+    Order,
+    behind,
+    first_by_value,
+    joined_for_order,
+    needs_joins,
+    ordered,
+    place_of,
+    tables_of,
+)
 from promptlog.query.planner import FEW, among, narrow
 
 if TYPE_CHECKING:
@@ -21,13 +34,8 @@ if TYPE_CHECKING:
 
     from promptlog.query.results import Values
 
-_NEWEST_FIRST = (("start_time", True),)
-_OLDEST_FIRST = (("start_time", False),)
 _NEAR = (1 / 64, 1 / 8)  # of the time that there is
 _MOST_NEAR = 50_000
-_NEVER_NULL = frozenset(
-    ("r.request_id", "r.start_time", "r.end_time", "r.latency_ms", "r.status", "r.logged_at")
-)
 _LONG = frozenset(("input", "output", "input_text", "output_text", "parameters", "error_message"))
 
 
@@ -37,11 +45,9 @@ class Question:
 
     conditions: tuple[Condition, ...] = ()
     ids: tuple[str, ...] | None = None  # of no other requests; what the planner found
-    order: tuple[tuple[str, bool], ...] = _NEWEST_FIRST  # column, descending
+    order: Order = NEWEST_FIRST
     after: str | None = None  # the id that the requests stand behind, in the order
-    past: tuple[Any, ...] | None = (
-        None  # that request's values of the order's columns, once they are looked up
-    )
+    past: tuple[Any, ...] | None = None  # that request's values of what is sorted by, once they are looked up
     limit: int | None = None
     columns: tuple[str, ...] = FRAME_COLUMNS
     metadata: tuple[str, ...] = ()
@@ -82,10 +88,9 @@ def _placed(connection: duckdb.DuckDBPyConnection, question: Question) -> Questi
     """Look up where in the order the request stands that the others come after."""
     if question.after is None or question.past is not None:
         return question
-    names = [name for name, _ in question.order]
-    shown = ", ".join([*map(column_sql, names), "r.request_id"])
-    text = f"SELECT {shown} FROM requests r{_joined_for_order(question)} WHERE r.request_id = ?::UUID"
-    found = connection.execute(text, [question.after]).fetchall()
+    binder = Binder()
+    text = place_of(question.order, question.after, binder)
+    found = connection.execute(text, binder.values).fetchall()
     if not found:
         raise RequestNotFoundError(
             f"no request has the id {question.after}, after which others were asked for"
@@ -95,39 +100,53 @@ def _placed(connection: duckdb.DuckDBPyConnection, question: Question) -> Questi
 
 def find(connection: duckdb.DuckDBPyConnection, question: Question) -> list[str]:
     """Return the ids of the requests asked for, in order."""
-    found: list[str] = []
-    for near in nearer_first(connection, question):
+    if question.limit is not None and question.ids is None:
         binder = Binder()
-        text = f"SELECT request_id::VARCHAR FROM ({picked_sql(near, binder)})"
-        found = [row[0] for row in connection.execute(text, binder.values).fetchall()]
+        text = first_by_value(question.order, question.past, question.conditions, question.limit, binder)
+        found = _ids(connection, text, binder) if text else []
+        if text and len(found) == question.limit:
+            return found
+    found = []
+    for part in nearest_first(connection, question):
+        binder = Binder()
+        more = part if part.limit is None else replace(part, limit=part.limit - len(found))
+        found += _ids(connection, picked_sql(more, binder), binder)
         if len(found) == question.limit:
             break
     return found
 
 
-def nearer_first(connection: duckdb.DuckDBPyConnection, question: Question) -> Iterator[Question]:
-    """Yield the question of the nearest requests in the order of time, then of more, at last the question itself.
+def _ids(connection: duckdb.DuckDBPyConnection, text: str, binder: Binder) -> list[str]:
+    rows = connection.execute(f"SELECT request_id::VARCHAR FROM ({text})", binder.values).fetchall()
+    return [row[0] for row in rows]
 
-    Where the nearest already give as many as the limit is, no other can be among the first: a common word among a
-    million texts is found in the newest of them, in the hundredth part of the time.
+
+def nearest_first(connection: duckdb.DuckDBPyConnection, question: Question) -> Iterator[Question]:
+    """Yield the question in parts: of the requests nearest in the order of time, of those behind them, at last of all others.
+
+    Where the first parts give as many as the limit is, no other request can be among the first: a common word among a
+    million texts is found in the newest of them, in the hundredth part of the time. Each request is in one part.
     """
-    is_by_time = question.order in (_NEWEST_FIRST, _OLDEST_FIRST)
+    is_by_time = question.order in (NEWEST_FIRST, OLDEST_FIRST)
+    conditions = question.conditions
     if is_by_time and question.limit is not None and question.limit <= _MOST_NEAR and question.ids is None:
         ((first, last, count),) = connection.execute(
             "SELECT epoch_us(min(start_time)), epoch_us(max(start_time)), count(*) FROM requests"
         ).fetchall()
         if question.conditions and count > _MOST_NEAR:
             for part in _NEAR:
-                yield replace(question, conditions=(*question.conditions, _near(question, first, last, part)))
-    yield question
+                near = _near(question, first, last, part)
+                yield replace(question, conditions=(*conditions, near))
+                conditions = (*question.conditions, Not(near))
+    yield replace(question, conditions=conditions)
 
 
 def _near(question: Question, first: int, last: int, part: float) -> Condition:
     """Return the condition that a request starts in the part of the time that the order begins with."""
-    begin = last if question.order == _NEWEST_FIRST else first
+    begin = last if question.order == NEWEST_FIRST else first
     if question.past is not None:
         begin = round(question.past[0].replace(tzinfo=UTC).timestamp() * 1e6)
-    if question.order == _NEWEST_FIRST:
+    if question.order == NEWEST_FIRST:
         return Since(moment=max(round(begin - (begin - first) * part), 0))
     return Until(moment=round(begin + (last - begin) * part) + 1)
 
@@ -141,42 +160,10 @@ def where_sql(question: Question, binder: Binder) -> str:
     """SQL that is true of the requests `r` asked for, order and limit aside."""
     parts = [binder.condition(And(question.conditions))]
     if question.past is not None:
-        parts.append(_behind(question.order, question.past, binder))
+        parts.append(behind(question.order, question.past, binder))
     if question.ids is not None:  # what is bound first stands first
         parts.append(among(question.ids, binder, whole_rows=False))
     return " AND ".join(parts)
-
-
-def _behind(order: tuple[tuple[str, bool], ...], past: tuple[Any, ...], binder: Binder) -> str:
-    """SQL that is true of the requests that come after these values of the order's columns and the id."""
-    ways = [*((_alone(name), down) for name, down in order), ("r.request_id", bool(order) and order[-1][1])]
-    # The first column alone as well: zone maps read this, and nothing beside an OR.
-    (first, down), value = ways[0], past[0]
-    found = f"{first} IS NULL" if value is None else _beyond(first, value, binder, down=down, equal=True)
-    choices = []
-    for at, ((column, down), value) in enumerate(zip(ways, past, strict=True)):
-        if value is not None:  # nulls stand last: nothing but the columns that follow comes after one
-            same = "".join(
-                f"{column} IS NOT DISTINCT FROM {binder.bind(equal)} AND "
-                for (column, _), equal in zip(ways[:at], past[:at], strict=True)
-            )
-            choices.append(f"({same}{_beyond(column, value, binder, down=down, equal=False)})")
-    return f"{found} AND ({' OR '.join(choices)})"
-
-
-def _alone(name: str) -> str:
-    """SQL for a column of the request `r`, whether or not the table that it stands in is joined."""
-    table = COLUMNS[name].table
-    if table == "requests":
-        return column_sql(name)
-    alias = ALIASES[table]
-    return f"(SELECT {column_sql(name)} FROM {table} {alias} WHERE {alias}.request_id = r.request_id)"
-
-
-def _beyond(column: str, value: Any, binder: Binder, *, down: bool, equal: bool) -> str:
-    sign = ("<" if down else ">") + ("=" if equal else "")
-    null = "" if column in _NEVER_NULL else f" OR {column} IS NULL"
-    return f"({column} {sign} {binder.bind(value)}{null})"
 
 
 def ids_sql(question: Question, binder: Binder) -> str | None:
@@ -188,26 +175,13 @@ def ids_sql(question: Question, binder: Binder) -> str | None:
     return f"SELECT r.request_id FROM requests r WHERE {where_sql(question, binder)}"
 
 
-def _joined_for_order(question: Question) -> str:
-    return beside_tables({COLUMNS[name].table for name, _ in question.order})
-
-
 def picked_sql(question: Question, binder: Binder) -> str:
     """SQL for the ids of the requests asked for, in order."""
+    beside = beside_tables(tables_of(question.order)) + joined_for_order(question.order, binder)
     where = where_sql(question, binder)
-    beside = _joined_for_order(question)
     limit = f" LIMIT {question.limit}" if question.limit is not None else ""
-    return f"SELECT r.request_id FROM requests r{beside} WHERE {where} ORDER BY {', '.join(_order(question.order))}{limit}"
-
-
-def _order(order: tuple[tuple[str, bool], ...]) -> list[str]:
-    ways = [f"{column_sql(name)} {'DESC' if down else 'ASC'} NULLS LAST" for name, down in order]
-    return [*ways, f"r.request_id {'DESC' if order and order[-1][1] else 'ASC'}"]
-
-
-def _beside(question: Question) -> str:
-    return beside_tables(
-        {COLUMNS[name].table for name in (*question.columns, *(name for name, _ in question.order))}
+    return (
+        f"SELECT r.request_id FROM requests r{beside} WHERE {where} ORDER BY {ordered(question.order)}{limit}"
     )
 
 
@@ -243,7 +217,10 @@ def as_sql(question: Question, *, zoned: bool) -> tuple[str, Values]:
     picked = ""
     if question.ids is None:
         picked = picked_sql(question, binder)
-    elif question.metadata or question.all_metadata or question.tags or question.all_scores:
+    elif (
+        question.metadata or question.all_metadata or question.tags or question.all_scores
+        or needs_joins(question.order)
+    ):  # fmt: skip
         picked = f"SELECT unnest({binder.bind(list(question.ids))}::UUID[]) AS request_id"
     shown, joins = [f"{_framed(name, zoned=zoned)} AS {name}" for name in question.columns], ""
     names = _Names(question)
@@ -271,15 +248,17 @@ def as_sql(question: Question, *, zoned: bool) -> tuple[str, Values]:
         joins += joined(
             "scores", "s", "map_from_entries(list((name, score) ORDER BY name) FILTER (score IS NOT NULL))"
         )
+    joins += joined_for_order(question.order, binder, " AND request_id IN (SELECT request_id FROM picked)")
     if question.ids is None:
         which = " SEMI JOIN picked USING (request_id)"
         where = ""
     else:
         which, where = "", f" WHERE {among(question.ids, binder, whole_rows=_reads_texts(question))}"
+    beside = beside_tables({COLUMNS[name].table for name in question.columns} | tables_of(question.order))
     return (
         (f"WITH picked AS MATERIALIZED ({picked}) " if picked else "")
-        + f"SELECT {', '.join(shown)} FROM requests r{which}{_beside(question)}{joins}{where} "
-        f"ORDER BY {', '.join(_order(question.order))}",
+        + f"SELECT {', '.join(shown)} FROM requests r{which}{beside}{joins}{where} "
+        f"ORDER BY {ordered(question.order)}",
         binder.values,
     )
 
@@ -304,10 +283,9 @@ def in_words(question: Question) -> str:
     if question.conditions:
         one = question.conditions[0] if len(question.conditions) == 1 else And(question.conditions)
         parts.append(f"of which {one}")
-    if question.order != _NEWEST_FIRST:
-        parts.append(
-            f"by {', '.join(f'{name} descending' if down else name for name, down in question.order)}"
-        )
+    if question.order != NEWEST_FIRST:
+        named = ((operand_text(operand), down) for operand, down in question.order)
+        parts.append(f"by {', '.join(f'{name} descending' if down else name for name, down in named)}")
     if question.after is not None:
         parts.append(f"after {question.after}")
     if question.limit is not None:

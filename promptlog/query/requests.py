@@ -13,7 +13,7 @@ from promptlog.errors import (
     RequestNotFoundError,
     UnknownColumnError,
 )
-from promptlog.expressions.nodes import ColumnOperand, Condition, JsonOperand
+from promptlog.expressions.nodes import And, ColumnOperand, Condition, JsonOperand, Since, Until
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
 from promptlog.models.columns import COLUMNS, JSON_COLUMNS
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from promptlog.models.request import Request
     from promptlog.query.catalogue import Inside
     from promptlog.query.groups import GroupBy, Groups
+    from promptlog.query.order import SortOperand
 
 _PAGE = 500  # requests read at once while iterating: no lease of the store outlives a page
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
@@ -90,7 +91,10 @@ class Requests(Result):
                     f"filter takes conditions such as meta('user_id') == 'u1', got {condition!r} "
                     f"of type {type(condition).__name__}"
                 )
-        return self._with(conditions=(*self._question.conditions, *conditions))
+        added = (
+            condition for condition in conditions if condition != And(())
+        )  # of all requests, as an empty search
+        return self._with(conditions=(*self._question.conditions, *added))
 
     def search(self, text: str) -> Requests:
         """Keep the requests that a search text asks for, such as `user_id:u1 latency_ms>500 "chocolate cake"`.
@@ -105,9 +109,14 @@ class Requests(Result):
         return self.filter(parse(text))
 
     def sort(self, *by: str | Expression, descending: bool = False) -> Requests:
-        """Sort by columns, given by name or as `col.x`; nulls last. Requests that tie are in the order of ids."""
-        names = [_column_name(column) for column in by]
-        return self._with(order=tuple((name, descending) for name in names), past=None)
+        """Sort by columns, metadata or scores; who has none stands last. Requests that tie are in the order of ids.
+
+        Args:
+            by: columns by name or as `col.x`; `meta("user_id")`, which sorts as text, `meta("price").as_float()` and its
+                like; `score("quality")`.
+            descending: whether the greatest stand first.
+        """
+        return self._with(order=tuple((_operand(one), descending) for one in by), past=None)
 
     def limit(self, n: int) -> Requests:
         """Keep the first `n` requests of the order."""
@@ -297,6 +306,12 @@ class Requests(Result):
         """SQL for the ids alone, in no order; None where that is all of them."""
         return ids_sql(self._question, binder)
 
+    def _is_of_times_alone(self) -> bool:
+        """Tell whether nothing is asked but when they started, which is told at the speed of a scan."""
+        question = self._question
+        times = all(isinstance(condition, Since | Until) for condition in question.conditions)
+        return times and (question.ids, question.past, question.limit) == (None, None, None)
+
     # -- SQL ---------------------------------------------------------------------------------------------------
 
     def _sql(self, *, zoned: bool = True) -> tuple[str, Values]:
@@ -352,6 +367,21 @@ def _json_of(given: object) -> JsonOperand:
             f"col.{name} has no JSON that can be asked for what stands inside; col.output has"
         )
     return JsonOperand(name, None)
+
+
+def _operand(given: object) -> SortOperand:
+    """Return what is sorted by."""
+    from promptlog.expressions.face import Expression
+
+    if isinstance(given, Expression) and not isinstance(given.operand, JsonOperand):
+        return given.operand
+    if isinstance(given, str) and given not in COLUMNS:
+        raise UnknownColumnError.named(given, list(COLUMNS))
+    if not isinstance(given, str):
+        raise InvalidInputError(
+            f'requests are sorted by columns, by name or as col.x, by meta("key") or score("name"), got {given!r}'
+        )
+    return ColumnOperand(given)
 
 
 def _column_name(given: object) -> str:

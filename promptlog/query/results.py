@@ -113,7 +113,11 @@ class Told(Result):
     def _sql_on(self, connection: duckdb.DuckDBPyConnection, *, zoned: bool = True) -> tuple[str, Values]:
         now = copy(self)
         now._requests = self._requests._narrowed(connection)  # noqa: SLF001 - the rooms of a question
+        now._look_first(connection)  # noqa: SLF001 - its own
         return now._sql(zoned=zoned)  # noqa: SLF001 - its own
+
+    def _look_first(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Keep what the text is made with; called on a copy that answers once."""
 
 
 class SqlResult(Result):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.routing import Match, Mount
+from starlette.routing import Mount
 
 from promptlog.server import openapi
 from promptlog.server.house import MAX_BODY_BYTES, House, check_secret
@@ -21,17 +21,9 @@ from promptlog.server.safety import PagesGuard, Safety
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
-    from starlette.types import ASGIApp, Scope
+    from starlette.types import ASGIApp
 
     from promptlog.client import PromptLog
-
-
-class _TheRest(Mount):
-    """What is asked for under no other path: a door's path with another method is the door's to refuse."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        found, inner = super().matches(scope)
-        return (Match.PARTIAL if found is Match.FULL else found), inner
 
 
 def make_app(
@@ -80,7 +72,7 @@ def make_app(
     doors = [*rest_routes(), *otlp_routes(), *openapi.routes()]
     pages = Starlette(routes=page_routes(), exception_handlers=PAGE_HANDLERS)
     app = Starlette(
-        routes=[*doors, *absent.routes(doors), _TheRest("/", PagesGuard(pages, house))],
+        routes=[*doors, *absent.routes(doors), Mount("/", PagesGuard(pages, house))],
         exception_handlers=HANDLERS,
         lifespan=life,
     )

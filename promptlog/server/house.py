@@ -24,6 +24,7 @@ from promptlog.errors import (
     TraceNotFoundError,
 )
 from promptlog.server.freshness import Freshness
+from promptlog.server.known import Known
 from promptlog.server.leaving import unless_left
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class House:
     Attributes:
         client: the store.
         freshness: merges while somebody asks.
+        known: the keys and values that are suggested.
         token: what a browser or program must show; None where the machine's own users alone can reach us.
         api_key: what PromptLayer's doors want to see; None takes any.
         read_only: whether nothing may be written.
@@ -72,11 +74,13 @@ class House:
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="promptlog-read")
     )
     freshness: Freshness = field(init=False)
+    known: Known = field(init=False)
     _waiting: int = 0
     _prompts: dict[int, str] = field(default_factory=dict)
     _naming: tuple[float, asyncio.Task[None]] | None = None
 
     def __post_init__(self) -> None:
+        self.known = Known(self.client)
         merge = partial(self.client.merge, progress=False)
         self.freshness = Freshness(lambda: asyncio.get_running_loop().run_in_executor(self._threads, merge))
 
@@ -184,3 +188,14 @@ def check_secret(secret: str | None, what: str) -> None:
 def same(given: str, secret: str) -> bool:
     """Return whether a secret was given, in a time that does not tell how much of it was right."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())
+
+
+def written(done: T) -> T:
+    """Return what a logging or tracking call returned.
+
+    Raises:
+        HTTPException: 507, where the disk refused it.
+    """
+    if not done:
+        raise HTTPException(507, "not logged: the store's folder takes no more; the server's log says why")
+    return done

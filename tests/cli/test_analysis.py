@@ -41,6 +41,7 @@ def test_top_for_programs(shell: Shell, ids: list[str]) -> None:
         ("meta.status", "meta.status"),
         ("requests", "meta.requests"),
         ("cost_usd", "col.cost_usd"),
+        ("parameters.top_p", "parameters.top_p"),
     ],
 )
 def test_what_a_word_means(shell: Shell, ids: list[str], key: str, column: str) -> None:

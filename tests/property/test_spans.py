@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tests.property.bench import Bench
 
 _START = 1_700_000_000_000_000
-_TRACE = "ab" * 16
+_TRACES = ("ab" * 16, "cd" * 16)
 _KEYS = ("user_id", "plan")
 
 
@@ -26,44 +27,65 @@ def traces(draw: st.DrawFn) -> list[dict[str, Any]]:
     count = draw(st.integers(1, 5))
     records = []
     for number in range(count):
-        parent = draw(st.one_of(st.none(), st.integers(0, count)))
-        span: dict[str, Any] = {
-            "trace_id": _TRACE,
-            "span_id": _span_id(number),
-            "parent_span_id": None if parent is None else _span_id(parent),
-            "name": "step",
-            "kind": "INTERNAL",
-            "start_time": _START + number,
-            "end_time": _START + number + 10,
-            "status": "UNSET",
-        }
-        metadata = draw(st.dictionaries(st.sampled_from(_KEYS), st.sampled_from("xyz"), max_size=2))
-        if metadata:
-            span["metadata"] = metadata
-        if tags := draw(st.lists(st.sampled_from("tu"), unique=True, max_size=2)):
-            span["tags"] = tags
-        stamp: dict[str, Any] = {"time": _START + 1000 + number, "source_time": _START + number, "span": span}
-        if draw(st.booleans()):
-            call: dict[str, Any] = {
-                "kind": "request",
-                "request_id": span_request_id(_TRACE, _span_id(number), _START + number),
-                "start_time": _START + number,
-                "end_time": _START + number + 10,
-                "status": "SUCCESS",
-                "trace_id": _TRACE,
-                "span_id": _span_id(number),
-            }
-            call |= {name: span[name] for name in ("metadata", "tags") if name in span}
-            if draw(st.booleans()):
-                call["input"] = _blueprint(["own"])
-            records.append({**stamp, **call})
-        else:
-            records.append({**stamp, "kind": "span"})
+        # Two traces may hold the same id of a span.
+        held_by = draw(st.sampled_from((_TRACES[:1], _TRACES[:1], _TRACES[1:], _TRACES)))
+        records += [_span(draw, trace, number, count) for trace in held_by]
+    for number, (of, seconds, gone) in enumerate(draw(_BARE)):
+        start = _START + seconds * 1_000_000
+        id = str(uuid.UUID(int=(7 << 76) | (2 << 62) | number))
+        call = {"request_id": id, "start_time": start, "end_time": start + 10, "status": "SUCCESS"}
+        call |= {"span_id": _span_id(of), "input": _blueprint(["bare"])}
+        records.append({"time": _START * 2, "kind": "request", **call})
+        if gone:
+            records.append({"time": _START * 3, "kind": "remove", "request_id": id})
     for number, (log, of) in enumerate(draw(st.lists(st.tuples(_LOGS, st.integers(0, count)), max_size=4))):
-        place = {"trace_id": _TRACE, "span_id": _span_id(of), "time": log["time"] * 10 + number}
+        place = {
+            "trace_id": draw(st.sampled_from(_TRACES)),
+            "span_id": _span_id(of),
+            "time": log["time"] * 10 + number,
+        }
         records.append({"time": _START * 20, "kind": "log", "log": {**log, **place}})
     return records
 
+
+def _span(draw: st.DrawFn, trace: str, number: int, count: int) -> dict[str, Any]:
+    """One span, that may be a call."""
+    parent = draw(st.one_of(st.none(), st.integers(0, count)))
+    span: dict[str, Any] = {
+        "trace_id": trace,
+        "span_id": _span_id(number),
+        "parent_span_id": None if parent is None else _span_id(parent),
+        "name": "step",
+        "kind": "INTERNAL",
+        "start_time": _START + number,
+        "end_time": _START + number + 10,
+        "status": "UNSET",
+    }
+    metadata = draw(st.dictionaries(st.sampled_from(_KEYS), st.sampled_from("xyz"), max_size=2))
+    if metadata:
+        span["metadata"] = metadata
+    if tags := draw(st.lists(st.sampled_from("tu"), unique=True, max_size=2)):
+        span["tags"] = tags
+    stamp: dict[str, Any] = {"time": _START + 1000 + number, "source_time": _START + number, "span": span}
+    if not draw(st.booleans()):
+        return {**stamp, "kind": "span"}
+    call: dict[str, Any] = {
+        "kind": "request",
+        "request_id": span_request_id(trace, _span_id(number), _START + number),
+        "start_time": _START + number,
+        "end_time": _START + number + 10,
+        "status": "SUCCESS",
+        "trace_id": trace,
+        "span_id": _span_id(number),
+    }
+    call |= {name: span[name] for name in ("metadata", "tags") if name in span}
+    if draw(st.booleans()):
+        call["input"] = _blueprint(["own"])
+    return {**stamp, **call}
+
+
+#: Requests that name a span alone: which, how many seconds after it, and whether they are removed.
+_BARE = st.lists(st.tuples(st.integers(0, 5), st.sampled_from((0, 0, 1, 60)), st.booleans()), max_size=3)
 
 _LOGS = st.one_of(
     st.builds(
@@ -91,7 +113,7 @@ _LOGS = st.one_of(
 def test_a_trace_is_the_same_whichever_of_its_spans_came_first(
     bench: Bench, data: st.DataObject, written: list[dict[str, Any]]
 ) -> None:
-    """Inherited metadata and tags, content and scores of logs: as the rule says it in Python."""
+    """Inherited metadata and tags, content and scores of logs, the trace of what names a span alone: as the rule says it."""
     for _ in range(2):
         bench.empty()
         _travel(bench, written, data.draw(journeys(len(written))))
@@ -101,8 +123,9 @@ def test_a_trace_is_the_same_whichever_of_its_spans_came_first(
             "tags": "SELECT request_id::VARCHAR, tag, epoch_us(updated_at) FROM tags",
             "content": "SELECT request_id::VARCHAR, input::VARCHAR, output::VARCHAR FROM requests",
             "scores": "SELECT request_id::VARCHAR, score, label, explanation, epoch_us(updated_at) FROM scores",
-            "spans": "SELECT span_id, request_id::VARCHAR FROM spans",
-            "conflicts": "SELECT count(*) FROM conflicts",
+            "spans": "SELECT trace_id, span_id, request_id::VARCHAR FROM spans",
+            "traces": "SELECT request_id::VARCHAR, trace_id FROM requests",
+            "conflicts": "SELECT request_id::VARCHAR, content_hash FROM conflicts",
         }
         found = {
             name: sorted(bench.connection.execute(text).fetchall(), key=repr) for name, text in asked.items()
@@ -120,24 +143,32 @@ def _travel(bench: Bench, written: list[dict[str, Any]], way: Journey) -> None:
 
 
 def _expected(written: list[dict[str, Any]]) -> dict[str, list[tuple[Any, ...]]]:
-    spans = {r["span"]["span_id"]: r["span"] for r in written if "span" in r}
-    calls = {r["span_id"]: r for r in written if r["kind"] == "request"}
+    spans = {(r["span"]["trace_id"], r["span"]["span_id"]): r["span"] for r in written if "span" in r}
+    calls = {(r["trace_id"], r["span_id"]): r for r in written if r["kind"] == "request" and "span" in r}
+    gone = {r["request_id"] for r in written if r["kind"] == "remove"}
+    bare = [r for r in written if "span_id" in r and "trace_id" not in r and r["request_id"] not in gone]
+    joined = [
+        (trace, r)
+        for r in bare
+        for trace in _TRACES
+        if (trace, r["span_id"]) in spans and r["start_time"] <= _START + 2_000_000
+    ]
     metadata: dict[tuple[str, str], tuple[int, str]] = {}
     tags: dict[tuple[str, str], int] = {}
-    for span_id, call in calls.items():
-        at, distance = span_id, 0
-        while at in spans and distance <= 256:
-            time = call["start_time"] - distance
-            for key, value in spans[at].get("metadata", {}).items():
+    for trace, call in [*((trace, call) for (trace, _), call in calls.items()), *joined]:
+        at, distance = call["span_id"], 0
+        while (trace, at) in spans and distance <= 256:
+            span, time = spans[trace, at], call["start_time"] - distance
+            for key, value in span.get("metadata", {}).items():
                 place = (call["request_id"], key)
                 metadata[place] = max(metadata.get(place, (0, "")), (time, value))
-            for tag in spans[at].get("tags", ()):
+            for tag in span.get("tags", ()):
                 tags[call["request_id"], tag] = max(tags.get((call["request_id"], tag), 0), time)
-            at, distance = spans[at].get("parent_span_id"), distance + 1
+            at, distance = span.get("parent_span_id"), distance + 1
     logs = {json.dumps(r["log"], sort_keys=True): r["log"] for r in written if r["kind"] == "log"}
-    content, scores = [], {}
-    for span_id, call in calls.items():
-        own = [log for log in logs.values() if log["span_id"] == span_id]
+    content, scores = [(r["request_id"], _text(r["input"]), None) for r in bare], {}
+    for (trace, span_id), call in calls.items():
+        own = [log for log in logs.values() if (log["trace_id"], log["span_id"]) == (trace, span_id)]
         parts = [_said(own, part) for part in ("input", "output")]
         if "input" in call:
             parts = [_text(call["input"]), None]
@@ -150,14 +181,19 @@ def _expected(written: list[dict[str, Any]]) -> dict[str, list[tuple[Any, ...]]]
         if judged:
             time, *values = max(judged, key=lambda row: [(value is None, value or 0) for value in row])
             scores[call["request_id"]] = (*values, time)
+    found = {r["request_id"]: min(trace for trace, other in joined if other is r) for _, r in joined}
     return {
         "metadata": [(*place, value, time) for place, (time, value) in metadata.items()],
         "by value": [(*place, value) for place, (_, value) in metadata.items()],
         "tags": [(*place, time) for place, time in tags.items()],
         "content": content,
         "scores": [(request_id, *row) for request_id, row in scores.items()],
-        "spans": [(span_id, calls.get(span_id, {}).get("request_id")) for span_id in spans],
-        "conflicts": [(0,)],
+        "spans": [(*place, calls.get(place, {}).get("request_id")) for place in spans],
+        "traces": [
+            *((call["request_id"], trace) for (trace, _), call in calls.items()),
+            *((r["request_id"], found.get(r["request_id"])) for r in bare),
+        ],
+        "conflicts": [(request_id, "") for request_id in found],
     }
 
 

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from promptlog import PromptLog, errors, meta, since, tag
+from promptlog.identifiers import new_request_id
 from tests.samples import START, request
 
 if TYPE_CHECKING:
@@ -100,6 +103,34 @@ def test_keys_within_a_filter(client: PromptLog) -> None:
     found = {row["key"]: (row["requests"], row["samples"]) for row in client.metadata.keys(tag("x")).dicts()}
     assert found == {"a": (1, ["1"]), "b": (1, ["1"])}
     assert client.metadata.keys(since("1h")).dicts() == []
+
+
+_CARRIED = st.dictionaries(
+    st.sampled_from("abc"), st.sampled_from(["", "x", "y", "1", "2", "2.5", "true", "ä"])
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(rows=st.lists(st.tuples(st.sampled_from((0, 1, 40, 500, 999, 1000)), _CARRIED), max_size=12))
+def test_keys_of_all_are_those_of_a_filter_that_keeps_all(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, dict[str, str]]]
+) -> None:
+    """Counted where they are written or request by request, whenever a key was used first and last."""
+    client = PromptLog(tmp_path_factory.mktemp("keys") / "a.duckdb")
+    for at, metadata in rows:
+        start = START + at
+        client.log_request(**request(metadata=metadata, request_start_time=start, request_end_time=start + 1))
+    assert client.metadata.keys().dicts() == client.metadata.keys(since(0.0)).dicts()
+    client.close()
+
+
+def test_metadata_that_waits(client: PromptLog) -> None:
+    """What came before its request is counted; a key that no request carries is not listed."""
+    _log(client, {"plan": "pro"})
+    client.track.metadata(new_request_id(0), {"plan": "free", "other": "x"})
+    (key,) = client.metadata.keys().dicts()
+    assert (key["key"], key["requests"], key["samples"]) == ("plan", 2, ["free", "pro"])
+    assert client.metadata.keys(meta("plan").exists()).dicts()[0]["requests"] == 1
 
 
 def test_odd_keys_and_values(client: PromptLog) -> None:

@@ -78,7 +78,10 @@ def test_the_nearest_are_looked_for_first(tmp_path: Path) -> None:
     for down in (True, False):
         asked = client.requests.filter(col.model == "m3").sort("start_time", descending=down)
         whole = asked.ids()
-        assert asked.limit(50).ids() == whole[:50]
+        for limit in (50, 500, 5000):
+            assert asked.limit(limit).ids() == whole[:limit]
+        (facet,) = (one for one in asked.limit(5000).facets().facets if one.name == "model")
+        assert facet.values == [("m3", 5000)]
         assert asked.after(whole[3000]).limit(50).ids() == whole[3001:3051]
         assert asked.limit(50_000).ids() == whole
         assert asked.after(whole[-10]).limit(50).ids() == whole[-9:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -10,7 +11,11 @@ import pytest
 
 from promptlog import PromptLog, by_time, col, count, error_rate, errors, meta, score, share, tag
 from promptlog.query import spans
+from promptlog.query.planner import FEW
 from tests.samples import request
+
+if TYPE_CHECKING:
+    from promptlog.expressions.nodes import Condition
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -46,6 +51,35 @@ def test_groups_of_a_metadata_key(filled: PromptLog) -> None:
     assert (
         filled.requests.filter(meta("user_id").exists()).group_by(meta("user_id")).agg(count()).count() == 2
     )
+
+
+_USER = meta("user_id")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "users"),
+    [
+        ((_USER == "u0",), {"u0"}),
+        ((_USER.is_in(["u0", "u1", "nobody"]),), {"u0", "u1"}),
+        ((_USER.is_in(["u0", "u1"]), _USER == "u1"), {"u1"}),
+        ((_USER == "u0", _USER == "u1"), set()),
+        (((_USER == "u1") & _USER.exists(),), {"u1"}),
+        (((_USER == "u1") | _USER.is_null(),), {"u1", None}),
+        ((~(_USER == "u1"),), {"u0", None}),
+    ],
+)
+def test_a_filter_on_the_key_keeps_whole_groups(
+    filled: PromptLog, conditions: tuple[Condition, ...], users: set[str | None]
+) -> None:
+    """What is told of a group that a filter on its key keeps is what is told of it among all."""
+    # So many requests of one user more that DuckDB is asked for values, not for ids found before.
+    filled.log_many([request(metadata={"user_id": "u1", "price": "3"}) for _ in range(FEW)])
+    told = {"n": count(), "prices": meta("price").as_int().n_unique()}
+    kept, among_all = (
+        asked.group_by(_USER).agg(**told).dicts()
+        for asked in (filled.requests.filter(*conditions), filled.requests)
+    )
+    assert kept == [row for row in among_all if row["user_id"] in users]
 
 
 def test_names_unless_told(filled: PromptLog) -> None:

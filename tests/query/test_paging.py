@@ -8,17 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptlog import PromptLog, col, count, errors, meta
+from promptlog import PromptLog, col, count, errors, meta, score
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from promptlog.expressions.face import Expression
+
 _MODELS = st.sampled_from(["a", "b", None])
+_RANKS = st.sampled_from(["2", "10", "ä", "\U0001f600", "\uffff", "", "1.5", None])
 _ROWS = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 2), _MODELS, st.sampled_from([None, 1.0, 2.0]), _MODELS),
+    st.tuples(
+        st.integers(0, 3), st.integers(0, 2), _MODELS, st.sampled_from([None, 1.0, 2.0]), _MODELS, _RANKS
+    ),
     min_size=1,
     max_size=25,
 )
+_RANK = meta("rank")
 _SORTS = st.sampled_from(
     [
         None,
@@ -29,6 +35,11 @@ _SORTS = st.sampled_from(
         ("prompt_name",),
         ("model", "cost_usd"),
         (),
+        (_RANK,),
+        (_RANK.as_float(),),
+        (_RANK.as_int(), "model"),
+        ("prompt_name", _RANK, score("default")),
+        (score("default"),),
     ]
 )
 
@@ -37,20 +48,23 @@ _SORTS = st.sampled_from(
 @given(rows=_ROWS, sort=_SORTS, descending=st.booleans(), page=st.integers(1, 7), filtered=st.booleans())
 def test_pages_are_the_whole(
     tmp_path_factory: pytest.TempPathFactory,
-    rows: list[tuple[int, int, str | None, float | None, str | None]],
-    sort: tuple[str, ...] | None,
+    rows: list[tuple[int, int, str | None, float | None, str | None, str | None]],
+    sort: tuple[str | Expression, ...] | None,
     descending: bool,
     page: int,
     filtered: bool,
 ) -> None:
     """Page after page, whatever ties or is null: each request once, in the order of the whole."""
     client = PromptLog(tmp_path_factory.mktemp("paging") / "a.duckdb")
-    for start, took, model, price, prompt in rows:
+    for start, took, model, price, prompt, rank in rows:
         client.log_request(
             provider="p", model=model or "m", input="i", output="o", price=price, prompt_name=prompt,
             request_start_time=1_700_000_000 + start, request_end_time=1_700_000_000 + start + took,
-            metadata={"even": str(start % 2)},
+            metadata={"even": str(start % 2)} | ({} if rank is None else {"rank": rank}), score=price,
         )  # fmt: skip
+    waiting = "018bd12c-58b0-7683-8f1a-00000000000"
+    for number in range(10):  # metadata that came before its request is in nobody's order
+        client.track.metadata(waiting + str(number), {"rank": "1", "even": "0"})
     asked = client.requests if sort is None else client.requests.sort(*sort, descending=descending)
     if filtered:
         asked = asked.filter(meta("even") == "0")
@@ -66,6 +80,41 @@ def test_pages_are_the_whole(
     if whole:
         assert [row["request_id"] for row in asked.after(whole[0]).limit(3).dicts()] == whole[1:4]
     client.close()
+
+
+@settings(max_examples=20, deadline=None)
+@given(ranks=st.lists(_RANKS, max_size=12), descending=st.booleans(), waiting=st.integers(0, 2))
+def test_metadata_sorts_as_python_sorts_it(
+    tmp_path_factory: pytest.TempPathFactory, ranks: list[str | None], descending: bool, waiting: int
+) -> None:
+    """By the value, as text or number; those without one last, ties by id; a limit gives the first of that."""
+    client = PromptLog(tmp_path_factory.mktemp("sorting") / "a.duckdb")
+    ids = [
+        client.log_request(
+            provider="p", model="m", input="i", output="o", request_start_time=number, request_end_time=number + 1,
+            metadata={} if rank is None else {"rank": rank},
+        )["request_id"]
+        for number, rank in enumerate(ranks)
+    ]  # fmt: skip
+    for number in range(waiting):
+        client.track.metadata(f"018bd12c-58b0-7683-8f1a-00000000000{number}", {"rank": ""})
+    for asked, read in ((_RANK, str), (_RANK.as_float(), _number)):
+        valued = [
+            (value, one)
+            for rank, one in zip(ranks, ids, strict=True)
+            if rank is not None and (value := read(rank)) is not None
+        ]
+        wanted = [one for _, one in sorted(valued, reverse=descending)]
+        wanted += sorted(({*ids} - {*wanted}), reverse=descending)  # type: ignore[type-var]
+        found = client.requests.sort(asked, descending=descending)
+        for limit in range(len(ids) + 1):
+            assert found.limit(limit).ids() == wanted[:limit]
+            assert [row["request_id"] for row in found.limit(limit).dicts()] == wanted[:limit]
+    client.close()
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text[:1].isdecimal() else None
 
 
 def test_the_page_after_nothing_is_an_error(tmp_path: Path) -> None:

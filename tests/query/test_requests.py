@@ -137,6 +137,15 @@ def test_hundreds_of_conditions(filled: PromptLog) -> None:
     assert filled.requests.filter(wanted).count() == 2
 
 
+def test_large_numbers_are_told_apart_beside_a_fraction(client: PromptLog) -> None:
+    """Beside a fraction DuckDB compares whole numbers as fractions, and these two look alike then."""
+    for group in (2**53, 2**53 + 1):
+        client.log_request(**request(group_id=group))
+    for beside in (1.5, -(2**63)):
+        found = client.requests.filter(col.group_id.is_in([beside, 2**53 + 1]))
+        assert [one.group_id for one in found] == [2**53 + 1]
+
+
 def test_whole_maps(filled: PromptLog) -> None:
     """Without names, all metadata and all scores stand in one column each."""
     row = filled.requests.with_metadata().with_scores().dicts()[0]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from promptlog import PromptLog, errors, tag
+from promptlog import PromptLog, errors, since, tag
+from promptlog.models.sessions import SessionColumn
 from tests.samples import START, request
 
 
@@ -84,6 +87,34 @@ def test_sorted_limited_and_filtered(talked: PromptLog) -> None:
     (only,) = talked.sessions(tag("x")).dicts()
     assert (only["session"], only["requests"], only["models"], only["user_id"]) == ("s1", 1, ["o1"], None)
     assert str(talked.sessions().df()["start_time"].dt.tz) == "UTC"
+
+
+_KEYS = st.sampled_from(("session_id", "conversation_id"))
+_TIMES = st.sampled_from((0, 300, 301, 600, 601, 874, 875, 876, 999, 1000))
+_TALKS = st.lists(st.tuples(_KEYS, st.lists(_TIMES, min_size=1, max_size=3)), min_size=4, max_size=9)
+_ORDERS = st.tuples(st.sampled_from(get_args(SessionColumn)), st.booleans())
+
+
+@settings(max_examples=25, deadline=None)
+@given(talks=_TALKS, order=st.one_of(st.just(("start_time", True)), _ORDERS))
+def test_the_first_sessions_are_the_first_of_all(
+    tmp_path_factory: pytest.TempPathFactory,
+    talks: list[tuple[str, list[int]]],
+    order: tuple[SessionColumn, bool],
+) -> None:
+    """A limit shows the beginning of what is told without one, however long ago a session began that goes on now."""
+    client = PromptLog(tmp_path_factory.mktemp("sessions") / "a.duckdb")
+    for number, (key, times) in enumerate(talks):
+        for at in times:
+            _log(client, at, {"user_id": f"u{at % 2}", key: f"s{number % 8}"}, price=number % 3, tags=["x"])
+    _log(client, 1000, {})
+    sort, descending = order
+    for asked in ((), (since(START + 300),), (tag("x"),)):
+        whole = client.sessions(*asked, sort=sort, descending=descending).dicts()
+        for limit in range(3):
+            found = client.sessions(*asked, sort=sort, descending=descending, limit=limit).dicts()
+            assert found == whole[:limit]
+    client.close()
 
 
 def test_what_is_wrong_is_refused_at_once(client: PromptLog) -> None:

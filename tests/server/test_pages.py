@@ -5,23 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import resource
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx
 import pytest
 
-from promptlog import PromptLog, col, meta, tag
+from promptlog import PromptLog, col, meta, score, tag
+from promptlog.server.freshness import MAX_LAG_S
+from tests.samples import START, request
 from tests.server.browser import answers_of, chromium, expect, looking, serious
-from tests.server.support import Served, serving
+from tests.server.support import Served, serving, wait_until
+from tests.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser
 
@@ -29,7 +34,7 @@ _NOON = 1_770_000_000.0
 _EVIL = (
     "<script>alert(1)</script></textarea><img src=x onerror=alert(2)> javascript:alert(3) \u202egnp.exe \"'&"
 )
-_PAGES = ("/", "/?q=status:error", "/?q=user_id:(", "/analytics?by=user_id", "/sessions", "/keys", "/keys/user_id", "/prompts", "/nothing")  # fmt: skip
+_PAGES = ("/", "/?q=status:error", "/?q=user_id:(", "/analytics?by=user_id", "/sessions", "/keys", "/keys/values?key=user_id", "/prompts", "/nothing")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +91,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                 "release_labels": [_EVIL[:30]],
             }
         )
+    client.templates.publish(
+        {
+            "prompt_name": "cake",
+            "prompt_template": {
+                "type": "chat",
+                "messages": [{"role": "user", "content": "A {flavour} cake"}],
+            },
+            "metadata": {"model": {"provider": "openai", "name": "gpt-4o"}},
+        }
+    )
     client.close()
-    with serving(path) as found:
+    with (
+        Wire() as wire,
+        serving(path, OPENAI_BASE_URL=wire.openai("every=0.1"), OPENAI_API_KEY="sk-test") as found,
+    ):
         yield found
 
 
@@ -102,10 +120,13 @@ def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> N
         client = PromptLog(served.store)
         fill(client, 20)
         client.close()
+        page.wait_for_timeout(MAX_LAG_S * 1000)  # so long may a page lag behind other processes
         page.reload()
         field = page.get_by_role("combobox", name="Search")
-        field.press_sequentially("user")
+        field.fill("\U0001f600 user")  # two of what JavaScript counts stand before the word
         page.get_by_role("option", name="user_id:").first.click()
+        assert field.input_value() == "\U0001f600 user_id:"
+        field.fill("user_id:")
         page.get_by_role("option", name="user_id:user_1 7").click()
         field.press("Enter")
         page.wait_for_url(re.compile("q=user_id%3Auser_1"))
@@ -116,13 +137,16 @@ def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> N
         page.locator("#rows td.k-start_time a").click()
         page.get_by_role("heading", level=1).wait_for()
         assert page.get_by_text("Answer 10").is_visible()
+        page.get_by_role("button", name="Copy the output").click()
+        page.get_by_text("Copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == "Answer 10"
         page.get_by_label("New metadata key").fill("plan")
         page.get_by_label("New metadata value").fill("pro")
         page.get_by_role("button", name="Set").click()
         page.locator("dt", has_text="plan").wait_for()
-        page.get_by_label("New metadata key").fill("plan")
-        page.get_by_label("New metadata value").fill("free")
-        page.get_by_role("button", name="Set").click()
+        page.get_by_label("Edit plan").click()
+        page.get_by_label("Value", exact=True).fill("free")
+        page.get_by_role("button", name="Replace").click()
         page.locator(".changed", has_text="pro").wait_for()
         page.get_by_role("button", name="Good: score 100").click()
         page.locator('[aria-label="Good: score 100"][aria-pressed="true"]').wait_for()
@@ -130,6 +154,20 @@ def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> N
         page.get_by_role("button", name="Add").click()
         page.locator("#tracked .tag", has_text="seen").wait_for()
         page.locator(".near", has_text="this request").first.wait_for()
+        where = client.search("plan:free")
+        client.track.metadata(where.ids()[0], {"note": "one\r\ntwo", " odd\nkey ": "x"})
+        while not page.get_by_role("button", name="Edit note").count():  # what others log may lag
+            page.reload()
+        page.get_by_role("button", name="Edit note").click()
+        page.get_by_role("button", name="Replace").click()  # nothing was edited, and nothing is changed
+        page.locator("dialog[open]").wait_for(state="detached")
+        page.get_by_role("button", name="Edit odd key").click()
+        page.get_by_label("Value", exact=True).fill("one\ntwo")
+        page.get_by_role("button", name="Replace").click()
+        page.locator("#tracked dd", has_text="one\ntwo").nth(1).wait_for()
+        (told,) = where
+        assert (told.metadata["note"], told.metadata[" odd\nkey "]) == ("one\r\ntwo", "one\ntwo")
+        assert "odd\nkey" not in told.metadata
         found = client.search("user_id:user_1 status:error plan:free tag:seen score:100").count()
         assert found == 1
 
@@ -154,10 +192,17 @@ def test_rows_go_on_and_on(browser: Browser, served: Served) -> None:
         expect(page.locator("#rows tr[id]"), 121)
         numbers = page.locator("#rows td.k-number").all_inner_texts()[:120]
         assert numbers == [str(number) for number in range(120)]
+        page.get_by_role("link", name="user_id", exact=True).click()
+        page.wait_for_url("**sort=meta.user_id*")
+        page.locator("tr.next").scroll_into_view_if_needed()
+        expect(page.locator("#rows tr[id]"), 100)
+        users = page.locator("#rows td.k-metadata").all_inner_texts()
+        assert users == sorted(users)
+        assert {*users} >= {"user_0", "user_1", "user_2"}
 
 
 def test_new_requests_appear(browser: Browser, tmp_path: Path) -> None:
-    """While Live is on, what other processes log stands on top, once."""
+    """While Live is on, what other processes log stands on top, once; in another order its number is told."""
     client = PromptLog(tmp_path / "a.duckdb")
     fill(client, 3)
     with serving(client.path) as served, looking(browser, served.url) as page:
@@ -165,15 +210,27 @@ def test_new_requests_appear(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Live").click()
         fill(client, 2)
         expect(page.locator("#rows tr[id]"), 5)
+        page.evaluate("document.querySelector('#live').dataset.most = 4")
+        page.locator('#rows input[name="id"]').last.check()
+        client.log_request(**request())
+        expect(page.locator("#rows tr[id]"), 6)  # one of them is selected
+        page.locator('#rows input[name="id"]').last.uncheck()
+        with page.expect_request("**/requests/rows*"):  # those below go, and come again when looked for
+            client.log_request(**request(request_start_time=START + 1, request_end_time=START + 2))
+        expect(page.locator("#rows tr[id]"), 7)
+        page.goto("/?sort=-output_tokens&q=status:success")
         page.get_by_role("button", name="Live").click()
+        fill(client, 3)
+        page.get_by_role("link", name="2 new requests: show").click()
+        expect(page.locator("#rows tr[id]"), 7)
 
 
 def test_many_are_changed_at_once(browser: Browser, tmp_path: Path) -> None:
-    """Those that are selected are tagged, given metadata and scored; the rows show it."""
+    """Those that are selected, or all that match, are tagged, given metadata and scored; the rows show it."""
     client = PromptLog(tmp_path / "a.duckdb")
-    fill(client, 6)
+    fill(client, 1300)
     with serving(client.path) as served, looking(browser, served.url) as page:
-        page.goto("/?c=start_time&c=tags&c=scores&c=meta.plan")
+        page.goto("/?c=start_time&c=tags&c=scores&c=meta.plan&q=status:success")
         boxes = page.locator('#rows input[name="id"]')
         boxes.nth(0).check()
         boxes.nth(2).click(modifiers=["Shift"])
@@ -182,14 +239,27 @@ def test_many_are_changed_at_once(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Tag", exact=True).click()
         page.get_by_text("3 requests tagged odd").wait_for()
         expect(page.locator("#rows .tag", has_text="odd"), 3)
-        for box in range(2):
-            boxes.nth(box).check()
+        assert page.locator("#picked").inner_text() == "3 selected"
+        page.get_by_label("Select all shown").check()
+        page.get_by_role("button", name="Select all 1,170 that match this search").click()
         page.get_by_label("Metadata key").fill("plan")
         page.get_by_label("Metadata value").fill("pro")
-        page.get_by_role("button", name="Set").click()
-        page.get_by_text("plan set on 2 requests").wait_for()
+        page.get_by_label("Metadata value").press("Enter")
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Set", exact=True).click()
+        page.get_by_role("button", name="Set 1,170 requests").click()
+        page.get_by_text("plan set on 1,170 requests").wait_for()
+        expect(page.locator("#rows td.k-metadata", has_text="pro"), 50)
+        boxes.nth(0).uncheck()
+        assert page.locator("#picked").inner_text() == "49 selected"
+        page.get_by_label("Score", exact=True).fill("80")
+        page.get_by_label("Score", exact=True).press("Enter")
+        page.get_by_text("49 requests scored 80").wait_for()
         assert client.requests.filter(tag("odd")).count() == 3
-        assert client.requests.filter(meta("plan") == "pro").count() == 2
+        assert client.requests.filter(meta("plan") == "pro").count() == 1170
+        assert client.requests.filter(score() == 80).count() == 49
+        (odd,) = {row["plan"] for row in client.search("status:error").with_metadata("plan").dicts()}
+        assert odd is None
 
 
 def test_charts_narrow_and_filter(browser: Browser, served: Served) -> None:
@@ -207,7 +277,7 @@ def test_charts_narrow_and_filter(browser: Browser, served: Served) -> None:
         page.mouse.up()
         page.wait_for_url("**since*until*")
         page.get_by_label("Group by").select_option("user_id")
-        page.wait_for_url("**by=user_id*")
+        page.wait_for_url("**by=meta.user_id*")
         page.locator(".legend a", has_text="user_1").click()
         page.wait_for_url("**user_1*")
         page.locator(".chart canvas").first.wait_for()
@@ -218,24 +288,45 @@ def test_charts_narrow_and_filter(browser: Browser, served: Served) -> None:
 def test_prompts_are_tried(browser: Browser, served: Served) -> None:
     """Variables take their places; what keeps a run from happening is said."""
     with looking(browser, served.url) as page:
-        page.goto("/prompts/team/cake")
+        page.goto("/prompts/one?name=team/cake")
         assert page.locator(".diff .plus").count() == 1
         page.locator("textarea").fill("lemon")
         page.get_by_role("button", name="Render").click()
         page.locator("#tried", has_text="A short recipe for lemon").wait_for()
         page.get_by_role("button", name="Run").click()
-        page.locator("#tried [role=alert]").wait_for()
+        page.locator("#tried [role=alert]", has_text="model").wait_for(timeout=3000)
+        page.goto("/prompts/one?name=cake")
+        page.get_by_label("flavour").fill("lemon <b>")
+        page.get_by_role("button", name="Run").click()
+        page.locator(".coming", has_text="You said: A").wait_for()  # the rest is still to come
+        page.get_by_role("link", name="The request as it was logged").wait_for()
+        assert page.locator("#tried .out").inner_text().endswith("You said: A lemon <b> cake")
+        page.get_by_label("flavour").fill("lemon " * 100)
+        page.get_by_role("button", name="Run").click()
+        page.locator(".coming", has_text="You said: A").wait_for()
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("Stopped").wait_for()
+        left = PromptLog(served.store).requests.filter(col.prompt_name == "cake", col.status == "WARNING")
+        wait_until(lambda: left.count() == 1)
+        page.get_by_label("flavour").fill("plum")
+        page.get_by_role("button", name="Run").click()
+        page.get_by_role("link", name="The request as it was logged").click()
+        page.get_by_role("heading", level=1, name=re.compile("[0-9a-f-]{36}")).wait_for()
+        assert page.get_by_text("You said: A plum cake").is_visible()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
 def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int, scheme: str) -> None:
     """On any page, light and dark, wide and as narrow as a phone, where nothing is wider than the page."""
     hostile = PromptLog(served.store).search("evil:exists").ids()[0]
-    for address in (*_PAGES[:-1], f"/requests/{hostile}", "/prompts/team/cake"):
+    for address in (*_PAGES[:-1], f"/requests/{hostile}", "/prompts/one?name=team/cake"):
         with looking(browser, served.url, width=width, scheme=scheme) as page:
             page.goto(address)
             page.wait_for_load_state("networkidle")
             page.wait_for_timeout(100)
+            if folder := os.environ.get("PROMPTLOG_SCREENSHOTS"):
+                name = re.sub(r"\W+", "-", address).strip("-") or "requests"
+                page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
             assert serious(page) == [], address
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
@@ -244,7 +335,7 @@ def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:
     """What a request says is shown as text wherever it stands: no element, no script, no link comes of it."""
     hostile = PromptLog(served.store).search("evil:exists").ids()[0]
     evil = "c=start_time&c=model&c=provider&c=input_text&c=meta.evil&c=tags&c=scores&c=error_message"
-    pages = ("/", f"/?{evil}", "/?q=evil:exists", f"/requests/{hostile}", "/keys", "/keys/evil", "/sessions", "/analytics?by=evil", "/analytics?by=model", "/prompts/team/cake")  # fmt: skip
+    pages = ("/", f"/?{evil}", "/?q=evil:exists", f"/requests/{hostile}", "/keys", "/keys/values?key=evil", "/sessions", "/analytics?by=evil", "/analytics?by=model", "/prompts/one?name=team/cake")  # fmt: skip
     for address in pages:
         with looking(browser, served.url) as page:
             page.goto(address)
@@ -261,9 +352,16 @@ def test_a_link_cannot_put_attributes_into_a_page(browser: Browser, served: Serv
     """What an address says is data as well: htmx would obey an attribute that a link smuggled in."""
     smuggled = quote('" hx-get=/stolen hx-trigger=load x="')
     for name in ("q", "by", "key", "sort", "c", "after", "prefix", "version"):
-        for path in ("/", "/analytics", "/sessions", "/keys/user_id", "/prompts/team/cake"):
+        for path in (
+            "/",
+            "/analytics",
+            "/sessions",
+            "/keys/values?key=user_id",
+            "/prompts/one?name=team/cake",
+        ):
             found = _Attributes()
-            found.feed(httpx.get(f"{served.url}{path}?{name}={smuggled}").text)
+            joined = f"{path}{'&' if '?' in path else '?'}{name}={smuggled}"
+            found.feed(httpx.get(served.url + joined).text)
             assert found.values
             assert "/stolen" not in found.values
     with looking(browser, served.url) as page:
@@ -319,12 +417,56 @@ def test_a_server_that_reads_offers_no_change(tmp_path: Path) -> None:
         )
 
 
+def test_a_full_disk_is_told(served: Served) -> None:
+    """A change that was not written is not said to be made: of one request, of some, of all that match."""
+    client = PromptLog(served.store)
+    ids = client.requests.limit(2).ids()
+    shown = httpx.get(f"{served.url}/requests/{ids[0]}").text
+    headers = {"x-csrf-token": re.findall('csrf-token" content="([^"]+)', shown)[0], "hx-request": "true"}
+    limit = resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (0, limit[1]))
+    try:
+        forms: tuple[dict[str, str], ...] = (
+            {"do": "metadata", "key": "full", "value": "x"}, {"do": "tag", "value": "full"}, {"do": "score", "value": "7"},
+            {"do": "unmetadata", "key": "user_id"}, {"do": "untag", "value": "beta"}, {"do": "unscore", "key": "default"},
+        )  # fmt: skip
+        told = [
+            httpx.post(f"{served.url}/requests/{ids[0]}/tracked", data=form, headers=headers)
+            for form in forms
+        ]
+        for every in ("", "yes"):
+            form = {"do": "tag", "tag": "full", "id": ids, "all": every}
+            told.append(httpx.post(f"{served.url}/requests/bulk", data=form, headers=headers))
+    finally:
+        resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, limit)
+    assert {answer.status_code for answer in told} == {507}
+    assert all("the disk refused" in answer.text or "not logged" in answer.text for answer in told)
+    assert client.requests.filter(tag("full")).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "typed", "text"),
+    [
+        ("-user_i", "user_i", "user_id:"), ("\U0001f600 OR (user_id:user_1", "user_id:user_1", "user_id:user_1 "), ('say "a b" mod', "mod", "model:"),
+        ('"user_id:user', None, None), ('"a\\', None, None), ("status:e", "status:e", "status:ERROR "), ("user_id:user_1)", "", "evil:"),
+    ],
+)  # fmt: skip
+def test_suggestions_end_the_word_that_is_typed(
+    served: Served, before: str, typed: str | None, text: str | None
+) -> None:
+    """What stands before the word stays; in quotes there is nothing to suggest."""
+    found = httpx.get(f"{served.url}/suggest", params={"q": before}).json()
+    assert text is None or text in [one["text"] for one in found]
+    assert {one["typed"] for one in found} <= {typed}
+    assert bool(found) == (typed is not None)
+
+
 @pytest.mark.parametrize(
     ("address", "status"),
     [
-        ("/requests/nothing", 400), ("/requests/018bd12c-58b0-7683-8f1a-000000000000", 404), ("/nowhere", 404),
-        ("/prompts/none", 404), ("/?after=nothing", 400), ("/?sort=nothing&c=nothing", 200), ("/analytics/narrow?from=x&to=-1", 303),
-        ("/requests/new?logged_us=99999999999999999999999", 200), ("/suggest?q=a&at=-5", 200), ("/keys/no%2Fkey", 200),
+        ("/requests/nothing", 400), ("/requests/nothing/copy/json", 400), ("/requests/count?q=a:(", 400), ("/?sort=meta.k::float", 200), ("/requests/018bd12c-58b0-7683-8f1a-000000000000", 404), ("/nowhere", 404),
+        ("/prompts/one?name=none", 404), ("/prompts/one", 400), ("/prompts/none", 404), ("/?after=nothing", 400), ("/?sort=nothing&c=nothing", 200), ("/analytics/narrow?from=x&to=-1", 303),
+        ("/requests/new?logged_us=99999999999999999999999", 200), ("/suggest?q=" + "a" * 9999 + "(", 200), ("/suggest?q=" + "a" * 10_001, 200), ("/keys/values?key=no/key", 200), ("/keys/values", 400),
     ],
 )  # fmt: skip
 def test_odd_addresses_have_clear_answers(served: Served, address: str, status: int) -> None:

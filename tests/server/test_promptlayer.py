@@ -200,7 +200,7 @@ def test_every_call_of_the_sdk(kind: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_tracing(kind: str, tmp_path: Path) -> None:
-    """A traced function, its tool and a run stand in one trace, under their names."""
+    """A traced function, its tool and a run stand in one trace, under their names; so do the requests that were tracked."""
     found = ran("traced", kind, tmp_path / "a.duckdb")
     ((trace_id,),) = found.client.sql("SELECT trace_id FROM spans WHERE name = 'bake'").fetchall()
     spans = {span.name: span for span in found.client.trace(trace_id).spans}
@@ -209,8 +209,14 @@ def test_tracing(kind: str, tmp_path: Path) -> None:
         spans["Tool: oven"].parent_span_id == spans["PromptLayer Run"].parent_span_id == spans["bake"].span_id
     )
     assert spans["Tool: oven"].attributes["function_output"] == "180 degrees"
-    kept = found.client.requests.get(found.found["run"])
-    assert kept.span_id == spans["PromptLayer Run"].span_id
+    assert [call.request_id for call in spans["PromptLayer Run"].requests] == [found.found["run"]]
+    (kept,) = found.client.search(f"trace_id:{trace_id} function_name:openai.chat.completions.create")
+    assert (kept.request_id, kept.span_id) == (found.found["run"], spans["PromptLayer Run"].span_id)
+    assert kept.metadata["shop"] == "north"  # of the span around it
+    if kind == "sync":  # the wrapped client's call is a trace of its own
+        wrapped = found.client.requests.get(found.found["openai"])
+        assert wrapped.trace_id not in (None, trace_id)
+        assert [span.span_id for span in found.client.trace(wrapped.trace_id).roots] == [wrapped.span_id]
     failed = {(one.model, one.input_text, one.error_message) for one in found.client.search("status:error")}
     # A set: an instrumentation that the SDK does not mark tells of the call once more.
     assert failed == ({("gpt-4o-mini", "Hi there", found.found["refused"])} if kind == "sync" else set())

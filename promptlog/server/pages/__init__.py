@@ -17,6 +17,7 @@ from promptlog.errors import (
     PromptNotFoundError,
     RequestNotFoundError,
     StoreError,
+    StoreUnwritableError,
     TraceNotFoundError,
 )
 from promptlog.server.pages import analytics, bulk, export, keys, prompts, requests, sessions, suggest
@@ -65,8 +66,8 @@ async def _failed(request: Request, error: Exception) -> Response:
         status, headers, said = error.status_code, error.headers, error.detail
     else:
         statuses: tuple[tuple[type[Exception], int], ...] = (
-            (RequestNotFoundError, 404), (PromptNotFoundError, 404), (TraceNotFoundError, 404), (StoreError, 503),
-            (MissingExtraError, 501), (InvalidInputError, 400),
+            (RequestNotFoundError, 404), (PromptNotFoundError, 404), (TraceNotFoundError, 404),
+            (StoreUnwritableError, 507), (StoreError, 503), (MissingExtraError, 501), (InvalidInputError, 400),
         )  # fmt: skip
         status = next((number for kind, number in statuses if isinstance(error, kind)), 500)
         said = str(error)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from promptlog.expressions.face import col
+from promptlog.expressions.terms import NUMBER as _NUMBER
 from promptlog.models.columns import COLUMNS
+from promptlog.server.pages import content
 from promptlog.server.pages.view import DEFAULT_COLUMNS, View
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ _LABELS = {
     "reasoning_tokens": "reasoning", "finish_reason": "finish", "function_name": "function",
 }  # fmt: skip
 _ABOUT = {"input_tokens": "input tokens", "output_tokens": "output tokens", "start_time": "start, UTC"}
+_INPUT = {"input_text": "input"}  # its last message is shown, where the text begins with the same for all
 _EXTRA = ("tags", "scores")
 CHOICES = (
     "start_time", "status", "model", "provider", "input_text", "output_text", "input_tokens", "output_tokens",
@@ -38,6 +42,7 @@ class Shown:
     kind: str  # of its cells: a column's name where that has a look of its own, else "text", "number", "metadata"
     about: str = ""
     sorts: bool = False
+    numbers: bool = False  # of metadata: whether what is shown of it is numbers, and so sorts as such
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +61,31 @@ def shown_columns(view: View, keys: list[tuple[str, int]]) -> list[Shown]:
     if not names:
         user = ("meta.user_id",) if any(key == "user_id" for key, _ in keys) else ()
         names = (*DEFAULT_COLUMNS[:3], *user, *DEFAULT_COLUMNS[3:])
-    return [_shown(name) for name in names]
+    return [*map(shown, names)]
 
 
-def _shown(name: str) -> Shown:
+def shown(name: str) -> Shown:
+    """Return the column that a name stands for; what is none is a metadata key."""
     if name in COLUMNS:
         kind = name if name in _SPECIAL else "number" if COLUMNS[name].kind == "number" else "text"
         return Shown(name, _LABELS.get(name, name.replace("_", " ")), kind, _ABOUT.get(name, ""), sorts=True)
     if name in _EXTRA:
-        return Shown(name, name, name)
+        return Shown(name, name, name, sorts=name == "scores")
     key = name.removeprefix("meta.")
-    return Shown(f"meta.{key}", key, "metadata", f"metadata key {key}")
+    return Shown(f"meta.{key}", key, "metadata", f"metadata key {key}", sorts=True)
+
+
+def read_as_numbers(columns: list[Shown], found: list[Row]) -> list[Shown]:
+    """Return the columns, of metadata with whether all its values in these rows are numbers."""
+
+    def numbers(at: int) -> bool:
+        values = [row.cells[at] for row in found if row.cells[at] is not None]
+        return bool(values) and all(map(_NUMBER.fullmatch, values))
+
+    return [
+        replace(column, numbers=True) if column.kind == "metadata" and numbers(at) else column
+        for at, column in enumerate(columns)
+    ]
 
 
 _SPECIAL = frozenset(
@@ -88,24 +107,33 @@ def rows(
     client: PromptLog, view: View, columns: list[Shown], after: str | None = None, most: int = PAGE
 ) -> list[Row]:
     """Return the first rows of a view, or those after a request."""
-    asked = client.search(view.q).sort(view.by, descending=view.descending)
+    asked = client.search(view.q).sort(view.order, descending=view.descending)
     if after is not None:
         asked = asked.after(after)
     return read(asked.limit(most), columns)
 
 
-def newer(client: PromptLog, view: View, columns: list[Shown], logged_us: int, most: int = PAGE) -> list[Row]:
-    """Return what was logged after a moment, the latest first."""
-    from promptlog.expressions.face import col
+def last_logged_us(client: PromptLog) -> int:
+    """Return when the last of the requests was logged that answers hold now."""
+    ((last,),) = client.requests.agg(last=col.logged_at.max()).fetchall()
+    return 0 if last is None else round(last.timestamp() * 1e6)
 
-    later = replace(view, sort="-logged_at")
-    asked = client.search(later.q).filter(col.logged_at > logged_us / 1e6).sort("logged_at", descending=True)
-    return read(asked.limit(most), columns)
+
+def newer(
+    client: PromptLog, view: View, columns: list[Shown], logged_us: int, most: int
+) -> tuple[int, list[Row]]:
+    """Return how many requests were logged after a moment, and the latest of them, those that started last first."""
+    asked = client.search(view.q).filter(col.logged_at > logged_us / 1e6).sort("logged_at", descending=True)
+    found = read(asked.limit(most), columns)
+    count = len(found)
+    if count == most:  # what came between the two questions is told the next time
+        count = asked.filter(col.logged_at <= found[0].logged_us / 1e6).count()
+    return count, sorted(found, key=lambda row: (row.start_time, row.request_id), reverse=True)
 
 
 def read(asked: Any, columns: list[Shown]) -> list[Row]:
     """Return the rows of a question."""
-    names = [column.name for column in columns if column.name in COLUMNS]
+    names = [_INPUT.get(column.name, column.name) for column in columns if column.name in COLUMNS]
     keys = [column.label for column in columns if column.kind == "metadata"]
     asked = asked.select("request_id", "start_time", "logged_at", *names)
     order = list(dict.fromkeys(("request_id", "start_time", "logged_at", *names)))
@@ -122,12 +150,14 @@ def read(asked: Any, columns: list[Shown]) -> list[Row]:
     found = []
     for values in asked.fetchall():
         cell = dict(zip(order, values, strict=True))
+        if given := cell.get("input"):
+            cell["input_text"] = content.preview(given)
         found.append(
             Row(
                 cell["request_id"],
                 cell["start_time"],
                 round(cell["logged_at"].timestamp() * 1e6),
-                [cell[column.name] for column in columns],
+                [cell.get(column.name) for column in columns],
             )
         )
     return found

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from pydantic_core import to_json
 
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 _MOST_PICTURE_CHARS = 2_000_000
 _REFERENCE_CHARS = 300
+_FEW, _LINE_CHARS = 16, 90  # what stands in one line of JSON
 MOST_CHARS = 8000  # of one text; the rest unfolds
+MOST_UNFOLDED = 200_000  # of one text; the whole is a click away
+_MOST_VALUES, _DEEPEST = 10_000, 40  # of JSON that a page shows as a tree; more is text
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,7 @@ class Block:
     Attributes:
         kind: "prose", "json", "thinking", "call" or "reference".
         text: prose; the name of what is called; what an image or file is.
-        value: the JSON.
+        value: the JSON; `raw`, where it is too large to be shown as a tree, as text.
         reference: where an image is, as text.
         picture: the image itself, where it stands in the request.
     """
@@ -28,6 +33,7 @@ class Block:
     kind: str
     text: str = ""
     value: Any = None
+    raw: str = ""
     reference: str = ""
     picture: str = ""
 
@@ -52,7 +58,76 @@ def conversation(content: dict[str, Any] | None) -> list[Said]:
             role = str(message.get("role") or "text")
             name = str(message.get("name") or message.get("tool_call_id") or "")
             found.append(Said(role, name, _blocks(message)))
+    left = _MOST_VALUES
+    for said in found:
+        for at, block in enumerate(said.blocks):
+            if block.kind in ("json", "call"):
+                said.blocks[at] = shown = _bounded(block, left)
+                left -= 0 if shown.raw else _size(block.value, left)
     return found
+
+
+def tree(value: Any) -> Block:
+    """Return JSON as a block."""
+    return _bounded(Block("json", value=value), _MOST_VALUES)
+
+
+def _bounded(block: Block, most: int) -> Block:
+    """Return a block with its JSON as text, where that holds more values than this or is very deep."""
+    if _size(block.value, most) <= most:
+        return block
+    try:
+        raw = to_json(block.value, indent=1, inf_nan_mode="constants").decode()
+    except (ValueError, RecursionError):  # very deep, or with half a character
+        raw = json.dumps(block.value, ensure_ascii=False)
+    return replace(block, raw=raw)
+
+
+def _size(value: Any, most: int) -> int:
+    """Return how many values JSON holds; more than `most` where it is more, or very deep."""
+    count, waiting = 0, [(value, 0)]
+    while waiting:
+        one, depth = waiting.pop()
+        count += 1
+        if isinstance(one, dict | list):
+            if count + len(waiting) + len(one) > most or depth >= _DEEPEST:
+                return most + 1
+            waiting += ((inner, depth + 1) for inner in (one.values() if isinstance(one, dict) else one))
+    return count
+
+
+def preview(text: str) -> str:
+    """Return what tells an input from others in a list: what the user said last; else what was said last.
+
+    Args:
+        text: a blueprint as JSON.
+    """
+    given = json.loads(text)
+    if not isinstance(given, dict):
+        return text
+    messages = given.get("messages")
+    said = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else [given]
+    last = next((one for one in reversed(said) if one.get("role") == "user" and one.get("content")), None)
+    blocks = _blocks(last or said[-1]) if said else []
+    return " ".join(block.text if block.kind == "prose" else _named(block) for block in blocks)
+
+
+def _named(block: Block) -> str:
+    """Return a block that is no text in a few words."""
+    if block.kind == "json" and not block.text:
+        return json.dumps(block.value, ensure_ascii=False)
+    return f"[{block.text or block.kind}]"
+
+
+def compact(value: Any) -> str | None:
+    """Return a list or object of a few plain values as one line of JSON; None: it is larger, or no such thing."""
+    if not isinstance(value, dict | list) or len(value) > _FEW:
+        return None
+    inner = value.values() if isinstance(value, dict) else value
+    if any(isinstance(one, dict | list) and one for one in inner):
+        return None
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LINE_CHARS else None
 
 
 def _blocks(message: dict[str, Any]) -> list[Block]:

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from promptlog.errors import StoreError
+from promptlog.expressions.terms import NUMBER
 from promptlog.models.columns import COLUMNS, FRAME_COLUMNS
 from promptlog.models.tables import need
 from promptlog.server.house import house_of
+from promptlog.server.pages import cells
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
     from promptlog.client import PromptLog
+    from promptlog.server.house import House
 
 _PAGE = 2000
+_AGAIN_S = 0.2
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TYPES = {
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/x-ndjson",
@@ -42,12 +50,14 @@ def _exporter(kind: str) -> Callable[[Request], Any]:
         house, view = house_of(request), View.of(request.query_params)
         if kind == "parquet":
             need("pyarrow")
-        house.client.search(view.q)  # a text that cannot be read is told before the file begins
-        pieces = _WRITERS[kind](house.client, view)
+        pieces = ended(_WRITERS[kind](house.client, view))
+        first = await house.ask(step, pieces)  # what keeps it from being read is told before the file begins
 
         async def stream() -> AsyncIterator[bytes]:
-            while (piece := await house.ask(next, pieces, None)) is not None:
+            piece = first
+            while piece is not None:
                 yield piece
+                piece = await _next(house, pieces)
 
         headers = {"content-disposition": f'attachment; filename="requests.{kind}"'}
         return StreamingResponse(stream(), media_type=_TYPES[kind], headers=headers)
@@ -55,19 +65,51 @@ def _exporter(kind: str) -> Callable[[Request], Any]:
     return export
 
 
-def _pages(client: PromptLog, view: View) -> Generator[Any, str | None]:
-    """Yield the question of each page, with all metadata, tags and scores; each stands behind the last row before."""
-    chosen = tuple(name for name in view.columns if name in COLUMNS)
-    names = dict.fromkeys(("request_id", *(chosen or (*FRAME_COLUMNS, "parameters"))))
-    asked = client.search(view.q).sort(view.by, descending=view.descending).select(*names)
-    asked = asked.with_metadata().with_tags().with_scores()
-    last: str | None = None
+def ended(pieces: Iterator[bytes]) -> Iterator[bytes | None]:
+    """Yield pieces, and None behind the last: where reading fails, what comes is no end."""
+    yield from pieces
+    yield None
+
+
+def step(pieces: Iterator[bytes | None]) -> bytes | None:
+    """Return the next piece, None at the end.
+
+    Raises:
+        StoreError: it could not be read to its end, and is asked for once more.
+    """
+    try:
+        return next(pieces)
+    except StopIteration:
+        raise StoreError("what is exported could not be read to its end; ask for it again") from None
+
+
+async def _next(house: House, pieces: Iterator[bytes | None]) -> bytes | None:
+    """Return the next piece; a file that has begun waits where others are told to come back."""
     while True:
-        page = (asked if last is None else asked.after(last)).limit(_PAGE)
-        found = yield page
-        last = found
-        if last is None:
-            return
+        try:
+            return await house.ask(step, pieces)
+        except HTTPException:
+            await asyncio.sleep(_AGAIN_S)
+
+
+def _asked(client: PromptLog, view: View) -> Any:
+    """Return the question: the columns that the view shows, else all, and all metadata, tags and scores."""
+    asked = client.search(view.q).sort(view.order, descending=view.descending)
+    if not view.columns:
+        asked = asked.select("request_id", *FRAME_COLUMNS, "parameters")
+        return asked.with_metadata().with_tags().with_scores()
+    asked = asked.select("request_id", *(name for name in view.columns if name in COLUMNS))
+    keys = [column.label for column in map(cells.shown, view.columns) if column.kind == "metadata"]
+    asked = asked.with_metadata(*keys) if keys else asked
+    asked = asked.with_tags() if "tags" in view.columns else asked
+    return asked.with_scores() if "scores" in view.columns else asked
+
+
+def _pages(client: PromptLog, view: View) -> Generator[Any, str | None]:
+    """Yield the question of each page, which stands behind the last row of the page before."""
+    page = asked = _asked(client, view)
+    while last := (yield page.limit(_PAGE)):
+        page = asked.after(last)
 
 
 def _rows(client: PromptLog, view: View) -> Iterator[list[dict[str, Any]]]:
@@ -84,20 +126,26 @@ def _rows(client: PromptLog, view: View) -> Iterator[list[dict[str, Any]]]:
 
 
 def _as_csv(client: PromptLog, view: View) -> Iterator[bytes]:
-    first = True
+    heads = [_asked(client, view).limit(0).columns()]
     for rows in _rows(client, view):
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]))
-        if first:
-            writer.writeheader()
-            first = False
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-        yield text.getvalue().encode("utf-8", "replace")
+        yield _lines([*heads, *(row.values() for row in rows)])
+        heads = []
+    if heads:
+        yield _lines(heads)
+
+
+def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(map(_cell, row) for row in rows)
+    return text.getvalue().encode("utf-8", "replace")
 
 
 def _cell(value: Any) -> Any:
+    """Return a value as a cell: of text that a spreadsheet would run as a formula, an apostrophe makes text again."""
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, str) and value.startswith(_FORMULA) and not NUMBER.fullmatch(value):
+        return f"'{value}"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from promptlog.errors import SearchSyntaxError
 from promptlog.expressions.face import col, meta, since, tag
 from promptlog.expressions.nodes import Not, Since, Until
+from promptlog.expressions.search import parse
 
 if TYPE_CHECKING:
     from promptlog.expressions.nodes import Condition
     from promptlog.models.facets import Facets
     from promptlog.server.pages.view import View
 
-_SPANS = ("15m", "1h", "24h", "7d", "30d")
+SPANS = {"15m": "15 minutes", "1h": "hour", "24h": "day", "7d": "week", "30d": "month"}
+_MOST_CHIPS = 50  # each has the address of all others
 _LABELS = {"prompt_name": "prompt", "error_type": "error"}
 
 
@@ -77,16 +81,37 @@ def groups(facets: Facets, view: View, path: str = "/") -> list[Group]:
     return found
 
 
+def misread(view: View) -> SearchSyntaxError | None:
+    """Return what is wrong with the search text of a view."""
+    if view.terms or not view.q:
+        return None
+    try:
+        parse(view.q)
+    except SearchSyntaxError as error:
+        return error
+    return None
+
+
 def chips(view: View, path: str = "/", **more: str) -> list[Chip]:
-    """Return the terms of a view that can be taken away; spans of time have a place of their own."""
-    terms = [term for term in view.terms if not isinstance(term, Since)]
-    return [Chip(str(term), view.lacking(term).address(path, **more)) for term in terms]
+    """Return the first terms of a view, to be taken away; a span of time that is chosen beside them is none of them."""
+    texts, moments = view.texts, _moments(view)
+    chosen = moments if len(moments) == 1 and moments[0] in map(since, SPANS) else []
+    chips = (
+        Chip(text, view.with_q(" ".join((*texts[:at], *texts[at + 1 :]))).address(path, **more))
+        for at, (term, text) in enumerate(zip(view.terms, texts, strict=True))
+        if term not in chosen
+    )
+    return [*islice(chips, _MOST_CHIPS)]
 
 
 def spans(view: View, path: str = "/", **more: str) -> list[tuple[str, str, bool]]:
     """Return the spans of time to choose from: what each is called, where it leads, whether it is chosen."""
-    chosen = [term for term in view.terms if isinstance(term, Since | Until)]
+    moments = _moments(view)
     found = [
-        (text, view.within(since(text)).address(path, **more), chosen == [since(text)]) for text in _SPANS
+        (text, view.within(since(text)).address(path, **more), moments == [since(text)]) for text in SPANS
     ]
-    return [*found, ("all", view.within(None).address(path, **more), not chosen)]
+    return [*found, ("all", view.within(None).address(path, **more), not moments)]
+
+
+def _moments(view: View) -> list[Condition]:
+    return [term for term in view.terms if isinstance(term, Since | Until)]

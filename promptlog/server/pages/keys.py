@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from starlette.routing import Route
 
 from promptlog.expressions.face import meta
 from promptlog.server.house import house_of
-from promptlog.server.pages.known import known_of
-from promptlog.server.pages.rendering import page
+from promptlog.server.pages.rendering import answer, page
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ _MOST = 200
 
 def routes() -> list[BaseRoute]:
     """Return the routes of the catalogue."""
-    return [Route(PATH, show), Route(f"{PATH}/rows", show_rows), Route(f"{PATH}/{{key:path}}", show_values)]
+    return [Route(PATH, show), Route(f"{PATH}/rows", show_rows), Route(f"{PATH}/values", show_values)]
 
 
 async def show(request: Request) -> Response:
@@ -36,34 +34,34 @@ async def show_rows(request: Request) -> Response:
     """The table of keys."""
     house = house_of(request)
 
-    def ask() -> list[dict[str, Any]]:
-        rows = known_of(house).catalogue()
-        return [
+    def ask() -> dict[str, Any]:
+        rows = [
             {
                 **row,
-                "values": f"{PATH}/{quote(row['key'], safe='')}",
-                "chart": View().address("/analytics", by=row["key"]),
+                "values": View().address(f"{PATH}/values", key=row["key"]),
+                "chart": View().address("/analytics", by=f"meta.{row['key']}"),
                 "those": View(q=str(meta(row["key"]).exists())).address(),
             }
-            for row in rows
+            for row in house.known.catalogue()
         ]
+        return {"rows": rows}
 
-    return page(request, "parts/keys.html", rows=await house.ask(ask))
+    return await answer(request, "parts/keys.html", ask)
 
 
 async def show_values(request: Request) -> Response:
     """The values of one key, those of the most requests first; a prefix narrows them."""
-    house, key = house_of(request), request.path_params["key"]
+    house, key = house_of(request), request.query_params.get("key", "")
     prefix = request.query_params.get("prefix", "")
 
-    def ask() -> list[dict[str, Any]]:
+    def ask() -> dict[str, Any]:
         rows = house.client.metadata.values(key, prefix=prefix, limit=_MOST, last_seen=True).dicts()
-        return [{**row, "those": View(q=str(meta(key) == row["value"])).address()} for row in rows]
+        return {
+            "key": key, "prefix": prefix, "limit": _MOST,
+            "rows": [{**row, "those": View(q=str(meta(key) == row["value"])).address()} for row in rows],
+            "most": max((row["requests"] for row in rows), default=1),
+            "chart": View().address("/analytics", by=f"meta.{key}"),
+            "sessions": View().address("/sessions", key=key),
+        }  # fmt: skip
 
-    rows = await house.ask(ask)
-    return page(
-        request, "key.html", key=key, prefix=prefix, rows=rows, limit=_MOST,
-        most=max((row["requests"] for row in rows), default=1),
-        chart=View().address("/analytics", by=key),
-        sessions=View().address("/sessions", key=key),
-    )  # fmt: skip
+    return await answer(request, "key.html", ask)

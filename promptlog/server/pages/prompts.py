@@ -5,23 +5,29 @@ from __future__ import annotations
 import json
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from promptlog.errors import MissingKeyError, PromptLogError
 from promptlog.expressions.face import col
+from promptlog.models.content import text_of
 from promptlog.server.house import house_of
+from promptlog.server.numbers import small_int
 from promptlog.server.pages import content
-from promptlog.server.pages.rendering import page
+from promptlog.server.pages.rendering import answer, part
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Generator, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
+
+    from promptlog.server.house import House
 
 PATH = "/prompts"
 _MOST = 500
@@ -30,12 +36,12 @@ _FAR = 1_000_000
 
 
 def routes() -> list[BaseRoute]:
-    """Return the routes of prompts. A name may hold slashes, so that what is done with it stands before it."""
+    """Return the routes of prompts. A name may hold anything, dots and slashes too, and so is no part of a path."""
     return [
         Route(PATH, show),
-        Route("/render/{name:path}", show_rendered),
-        Route("/run/{name:path}", show_run, methods=["POST"]),
-        Route(f"{PATH}/{{name:path}}", show_one),
+        Route(f"{PATH}/one", show_one),
+        Route(f"{PATH}/render", show_rendered),
+        Route(f"{PATH}/run", show_run, methods=["POST"]),
     ]
 
 
@@ -43,19 +49,19 @@ async def show(request: Request) -> Response:
     """The list."""
     house = house_of(request)
 
-    def ask() -> list[dict[str, Any]]:
-        found = house.client.templates.all(per_page=_MOST)
-        return [
+    def ask() -> dict[str, Any]:
+        found = [
             {**prompt, "address": _address(prompt["prompt_name"]), "model": _model(prompt)}
-            for prompt in found
+            for prompt in house.client.templates.all(per_page=_MOST)
         ]
+        return {"prompts": found, "most": _MOST}
 
-    return page(request, "prompts.html", prompts=await house.ask(ask), most=_MOST)
+    return await answer(request, "prompts.html", ask)
 
 
 async def show_one(request: Request) -> Response:
     """One prompt: a version, and what changed in it."""
-    house, name = house_of(request), request.path_params["name"]
+    house, name = house_of(request), request.query_params.get("name", "")
     wanted, against = (_version(request.query_params.get(one, "")) for one in ("version", "against"))
 
     def ask() -> dict[str, Any]:
@@ -71,74 +77,92 @@ async def show_one(request: Request) -> Response:
                 q=str((col.prompt_name == name) & (col.prompt_version == one["version"]))
             ).address()
         return {
-            "versions": versions,
-            "shown": shown,
-            "other": other,
+            "name": name, "versions": versions, "shown": shown, "other": other,
             "diff": _diff(other, shown) if other else [],
-        }
+            "said": content.conversation(shown["prompt_template"]),
+            "runs_on": content.tree(shown["metadata"]),
+            "variables": shown["prompt_template"].get("input_variables") or [],
+            "model": _model(shown),
+            "address": f"{PATH}/one",
+            "render": _address(name, "render"),
+            "run": _address(name, "run"),
+            "those": View(q=str(col.prompt_name == name)).address(),
+        }  # fmt: skip
 
-    found = await house.ask(ask)
-    shown = found["shown"]
-    return page(
-        request, "prompt.html", **found, name=name,
-        said=content.conversation(shown["prompt_template"]),
-        most_chars=content.MOST_CHARS,
-        variables=shown["prompt_template"].get("input_variables") or [],
-        model=_model(shown),
-        address=_address(name),
-        render=f"/render/{quote(name)}",
-        run=f"/run/{quote(name)}",
-        those=View(q=str(col.prompt_name == name)).address(),
-    )  # fmt: skip
+    return await answer(request, "prompt.html", ask)
 
 
 async def show_rendered(request: Request) -> Response:
     """The template with its variables in their places; or why that cannot be."""
-    house, name = house_of(request), request.path_params["name"]
+    house, name = house_of(request), request.query_params.get("name", "")
     given = dict(request.query_params)
 
     def ask() -> dict[str, Any]:
-        found = house.client.templates.get(name, {**_reference(given), "input_variables": _variables(given)})
-        return {"said": content.conversation(found["prompt_template"]), "request_id": None}
+        try:
+            found = house.client.templates.get(
+                name, {**_reference(given), "input_variables": _variables(given)}
+            )
+        except PromptLogError as error:
+            return _failed(error)
+        return _tried(found["prompt_template"])
 
-    return page(request, "parts/tried.html", **await house.ask(_tried, ask))
+    return await answer(request, "parts/tried.html", ask)
 
 
 async def show_run(request: Request) -> Response:
-    """What the model answers, which is logged as any run is."""
-    house, name = house_of(request), request.path_params["name"]
+    """What the model answers, which is logged as any run is: lines of JSON, of pieces of text and at last of the whole."""
+    house, name = house_of(request), request.query_params.get("name", "")
     form = await request.form()
-    given = {key: value for key, value in form.items() if isinstance(value, str)}
+    pieces = _run(house, name, {key: value for key, value in form.items() if isinstance(value, str)})
 
-    def ask() -> dict[str, Any]:
-        found = house.client.run(
+    async def lines() -> AsyncIterator[bytes]:
+        # In other threads than questions: who waits for a model keeps nobody from asking the store.
+        try:
+            while (piece := await run_in_threadpool(next, pieces, None)) is not None:
+                yield json.dumps(piece).encode() + b"\n"
+        finally:
+            pieces.close()  # who leaves ends the call; it is logged as left
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+def _run(house: House, name: str, given: Mapping[str, str]) -> Generator[dict[str, str]]:
+    """Yield `text`s that the model says, then what a try shows as `html`; what a provider raises is said, whatever it is."""
+    found: dict[str, Any] = {}
+    try:
+        for found in house.client.run(
             prompt_name=name,
             prompt_version=_reference(given).get("version"),
             input_variables=_variables(given),
-        )
-        answer = {**found["prompt_blueprint"]["prompt_template"]}
+            stream=True,
+        ):
+            if found["request_id"] is None and (
+                text := text_of(found["prompt_blueprint"]["prompt_template"])
+            ):
+                yield {"text": text}
+        answer = found["prompt_blueprint"]["prompt_template"]
         if isinstance(answer.get("messages"), list):
-            answer["messages"] = answer["messages"][-1:]
-        return {"said": content.conversation(answer), "request_id": found["request_id"]}
+            answer = {**answer, "messages": answer["messages"][-1:]}
+        shown = _tried(answer, found["request_id"])
+    except Exception as error:
+        shown = _failed(error)
+    yield {"html": part("parts/tried.html", **shown)}
 
-    return page(request, "parts/tried.html", **await house.ask(_tried, ask))
+
+def _tried(template: dict[str, Any], request_id: str | None = None) -> dict[str, Any]:
+    """Return what a try shows."""
+    said = content.conversation(template)
+    return {"said": said, "request_id": request_id, "error": ""}
 
 
-def _tried(ask: Any) -> dict[str, Any]:
-    """Return what a try shows; what a provider raises is said, whatever it is."""
-    try:
-        return {**ask(), "error": "", "most_chars": content.MOST_CHARS}
-    except MissingKeyError as error:
+def _failed(error: Exception) -> dict[str, Any]:
+    said = str(error) if isinstance(error, PromptLogError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, MissingKeyError):
         said = (
             f"no API key for the provider {error.provider!r}: set {error.variable} where promptlog serve starts, or start "
             f"it with --provider {error.provider}=URL, a server that speaks as it does"
         )
-        return {"error": said, "said": [], "request_id": None, "most_chars": 0}
-    except PromptLogError as error:
-        return {"error": str(error), "said": [], "request_id": None, "most_chars": 0}
-    except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        return {"error": said, "said": [], "request_id": None, "most_chars": 0}
+    return {"error": said, "said": [], "request_id": None}
 
 
 def _reference(given: Mapping[str, str]) -> dict[str, int]:
@@ -162,12 +186,11 @@ def _variables(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _version(text: str) -> int | None:
-    return int(text) if text.isdecimal() and 0 < int(text[:9]) < _FAR else None
+    return small_int(text, _FAR - 1) or None
 
 
-def _address(name: str, **more: str) -> str:
-    parameters = f"?{urlencode(more)}" if more else ""
-    return f"{PATH}/{quote(name)}{parameters}"
+def _address(name: str, what: str = "one", **more: str) -> str:
+    return f"{PATH}/{what}?{urlencode({'name': name, **more})}"
 
 
 def _model(prompt: dict[str, Any]) -> str:

@@ -5,24 +5,36 @@ from __future__ import annotations
 from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
+from promptlog.server.pages.view import DEFAULT_SORT
+
 if TYPE_CHECKING:
     from promptlog.models.request import Request
+    from promptlog.server.pages.view import View
 
-_LOGGED = (
-    "provider", "model", "input", "output", "parameters", "input_tokens", "output_tokens", "api_type", "function_name",
-    "status", "error_type", "error_message", "prompt_name", "metadata", "tags",
-)  # fmt: skip
+#: What `log_request` takes, by what a request calls it; each is given only where it says something.
+_LOGGED = {
+    name: name
+    for name in (
+        "provider", "model", "input", "output", "parameters", "input_tokens", "output_tokens", "cached_tokens",
+        "cache_write_tokens", "reasoning_tokens", "finish_reason", "api_type", "function_name", "status", "error_type",
+        "error_message", "metadata", "tags", "group_id", "trace_id", "span_id", "replayed_from", "prompt_name", "prompt_id",
+    )
+} | {"prompt_version": "prompt_version_number", "input_variables": "prompt_input_variables", "cost_usd": "price"}  # fmt: skip
 _AS_DEFAULT = {"status": "SUCCESS"}
 
 
-def opening(path: str) -> str:
-    """Return the lines that open the store."""
-    return f"from promptlog import PromptLog\n\nclient = PromptLog({path!r})\n"
+def opening(path: str, *names: str) -> str:
+    """Return the lines that open the store, and import more names."""
+    return f"from promptlog import {', '.join(('PromptLog', *names))}\n\nclient = PromptLog({path!r})\n"
 
 
-def searching(path: str, q: str) -> str:
-    """Return Python that asks for what a list shows."""
-    return f"{opening(path)}found = client.search({q!r})\nfound.df()\n"
+def searching(path: str, view: View) -> str:
+    """Return Python that asks for what a list shows, in its order."""
+    by, sort = repr(view.order), ""
+    if view.sort != DEFAULT_SORT:
+        sort = f".sort({by}, descending=True)" if view.descending else f".sort({by})"
+    names = [] if isinstance(view.order, str) else [by.partition("(")[0]]
+    return f"{opening(path, *names)}found = client.search({view.q!r}){sort}\nfound.df()\n"
 
 
 def finding(path: str, request: Request) -> str:
@@ -32,23 +44,21 @@ def finding(path: str, request: Request) -> str:
 
 def logging(path: str, request: Request) -> str:
     """Return Python that logs the same as a new request."""
-    given: dict[str, Any] = {"provider": None, "model": None, "input": None, "output": None}
-    for name in _LOGGED:
-        value = getattr(request, name)
-        if value not in (None, {}, []) and value != _AS_DEFAULT.get(name):
-            given[name] = value
+    given: dict[str, Any] = {"provider": "unknown", "model": "unknown", "input": None, "output": None}
     given["request_start_time"] = request.start_time.isoformat()
     given["request_end_time"] = request.end_time.isoformat()
-    if request.prompt_version is not None:
-        given["prompt_version_number"] = request.prompt_version
-    if request.input_variables:
-        given["prompt_input_variables"] = request.input_variables
-    if request.cost_usd is not None:
-        given["price"] = request.cost_usd
-    given["provider"] = given["provider"] or "unknown"
-    given["model"] = given["model"] or "unknown"
+    for name, argument in _LOGGED.items():
+        value = getattr(request, name)
+        if value not in (None, {}, []) and value != _AS_DEFAULT.get(name):
+            given[argument] = value
     lines = [f"    {name}={_indented(value)}," for name, value in given.items()]
-    return "\n".join([opening(path) + "client.log_request(", *lines, ")", ""])
+    more = [
+        f'client.track.score(logged["id"], {value!r}, {name!r})' for name, value in request.scores.items()
+    ]
+    if request.prompt_label:
+        link = (request.prompt_name, request.input_variables, request.prompt_version, request.prompt_label)
+        more.append(f'client.track.prompt(logged["id"], {", ".join(map(repr, link))})')
+    return "\n".join([opening(path) + "logged = client.log_request(", *lines, ")", *more, ""])
 
 
 def _indented(value: Any) -> str:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
 from promptlog.models import words
 from promptlog.server.house import house_of
+from promptlog.server.pages import content
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable
 
     from starlette.requests import Request
 
+P = ParamSpec("P")
 _THOUSAND = 1000
 
 
@@ -33,9 +36,9 @@ def environment() -> Environment:
     )
     made.filters.update(
         number=number, usd=words.usd, latency=words.latency, percent=words.percent, visible=words.visible,
-        line=line, time=time_text, iso=iso, duration=words.duration, short=short,
+        line=line, compact=content.compact, time=time_text, when=when, iso=iso, duration=words.duration, short=short,
     )  # fmt: skip
-    made.globals["static"] = static
+    made.globals.update(static=static, most_chars=content.MOST_CHARS, most_unfolded=content.MOST_UNFOLDED)
     return made
 
 
@@ -46,8 +49,30 @@ def static(name: str) -> str:
     return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
+async def answer(
+    request: Request,
+    template: str,
+    question: Callable[P, dict[str, Any]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> HTMLResponse:
+    """Answer with a template that shows what a question returns.
+
+    Both the question and the writing of the page are done in a thread: a large page keeps nobody else waiting.
+
+    Raises:
+        HTTPException: 503, where too many wait already.
+    """
+
+    def work() -> HTMLResponse:
+        return page(request, template, **question(*args, **kwargs))
+
+    return await house_of(request).ask(work)
+
+
 def page(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
-    """Answer with a template."""
+    """Return an answer of a template; what may be large is better written by `answer`."""
     house = house_of(request)
     text = environment().get_template(template).render(
         csrf_token=house.csrf_token,
@@ -58,6 +83,11 @@ def page(request: Request, template: str, status: int = 200, **shown: Any) -> HT
         **shown,
     )  # fmt: skip
     return HTMLResponse(text, status)
+
+
+def part(template: str, **shown: Any) -> str:
+    """Return a part of a page as text."""
+    return environment().get_template(template).render(**shown)
 
 
 def number(value: float | None) -> str:
@@ -86,6 +116,11 @@ def line(text: str, most: int = 160) -> str:
 def time_text(moment: datetime | None) -> str:
     """Return a moment in UTC to the second."""
     return "" if moment is None else words.short_time(moment)
+
+
+def when(moment: datetime) -> str:
+    """Return a moment in UTC to the second, the year only where it is not this one."""
+    return time_text(moment).removeprefix(f"{datetime.now(UTC).year}-")
 
 
 def iso(moment: datetime) -> str:

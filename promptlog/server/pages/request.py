@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from promptlog.errors import InvalidInputError, TraceNotFoundError
-from promptlog.expressions.face import col, meta
+from promptlog.expressions.face import col, meta, tag
+from promptlog.models.content import text_of
 from promptlog.models.sessions import SESSION_KEYS
-from promptlog.server.house import house_of
+from promptlog.server.house import house_of, written
 from promptlog.server.pages import cells, content, python
-from promptlog.server.pages.rendering import page
+from promptlog.server.pages.rendering import answer, page
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ def routes() -> list[BaseRoute]:
     """Return the routes of one request."""
     return [
         Route("/requests/{request_id}", show),
+        Route("/requests/{request_id}/copy/{kind}", copy),
         Route("/requests/{request_id}/near", show_near),
         Route("/requests/{request_id}/trace", show_trace),
         Route("/requests/{request_id}/tracked", change, methods=["POST"]),
@@ -46,21 +50,49 @@ def routes() -> list[BaseRoute]:
 async def show(request: Request) -> Response:
     """The page; the beginning of an id is led to the whole."""
     house, given = house_of(request), request.path_params["request_id"]
-    found: Logged = await house.ask(house.client.requests.get, given)
-    if found.request_id != given:
-        return RedirectResponse(f"/requests/{found.request_id}", 303)
-    path = str(house.client.path)
-    return page(
-        request, "request.html",
-        **_tracked(found, {}),
-        said_in=content.conversation(found.input),
-        said_out=content.conversation(found.output),
-        most_chars=content.MOST_CHARS,
-        facts={name: value for name in _FACTS if (value := getattr(found, name)) is not None},
-        finding=python.finding(path, found),
-        logging=python.logging(path, found),
-        has_near=bool(_near_keys(found)),
-    )  # fmt: skip
+
+    def work() -> Response:
+        found: Logged = house.client.requests.get(given)
+        if found.request_id != given:
+            return RedirectResponse(f"/requests/{found.request_id}", 303)
+        return page(
+            request, "request.html",
+            **_tracked(found, {}),
+            said_in=content.conversation(found.input),
+            said_out=content.conversation(found.output),
+            parameters=content.tree(found.parameters),
+            variables=content.tree(found.input_variables),
+            facts={name: value for name in _FACTS if (value := getattr(found, name)) is not None},
+            finding=python.finding(str(house.client.path), found),
+            has_near=bool(_near_keys(found)),
+        )  # fmt: skip
+
+    return await house.ask(work)
+
+
+async def copy(request: Request) -> Response:
+    """What a button copies: as long as what was said, and so asked for only then."""
+    house, request_id, kind = (
+        house_of(request),
+        request.path_params["request_id"],
+        request.path_params["kind"],
+    )
+
+    def work() -> Response:
+        found: Logged = house.client.requests.get(request_id)
+        match kind:
+            case "python":
+                text = python.logging(str(house.client.path), found)
+            case "input" | "output":
+                said = getattr(found, kind)
+                text = text_of(said) or json.dumps(said, ensure_ascii=False, indent=2)
+            case "json":
+                text = json.dumps(found.model_dump(mode="json"), ensure_ascii=False, indent=2)
+            case _:
+                raise HTTPException(404, f"a request is not copied as {kind!r}")
+        return PlainTextResponse(text.encode("utf-8", "replace"))
+
+    return await house.ask(work)
 
 
 def _tracked(found: Logged, before: dict[str, str]) -> dict[str, Any]:
@@ -69,17 +101,11 @@ def _tracked(found: Logged, before: dict[str, str]) -> dict[str, Any]:
         "r": found,
         "before": before,
         "links": {key: View(q=str(meta(key) == value)).address() for key, value in found.metadata.items()},
-        "tag_links": {tag: View(q=_tag(tag)).address() for tag in found.tags},
+        "tag_links": {one: View(q=str(tag(one))).address() for one in found.tags},
         "prompt_link": View(q=str(col.prompt_name == found.prompt_name)).address()
         if found.prompt_name
         else "",
     }
-
-
-def _tag(tag: str) -> str:
-    from promptlog.expressions.face import tag as tagged
-
-    return str(tagged(tag))
 
 
 async def change(request: Request) -> Response:
@@ -88,15 +114,16 @@ async def change(request: Request) -> Response:
     form = await request.form()
     given = {name: value for name, value in form.items() if isinstance(value, str)}
 
-    def work() -> dict[str, Any]:
+    def work() -> Response:
         was: Logged = house.client.requests.get(request_id)
         before = _change(house.client, was, given)
-        return _tracked(house.client.requests.get(was.request_id), before)
+        if "hx-request" not in request.headers:
+            return RedirectResponse(f"/requests/{was.request_id}", 303)
+        return page(
+            request, "parts/tracked.html", **_tracked(house.client.requests.get(was.request_id), before)
+        )
 
-    shown = await house.ask(work)
-    if "hx-request" not in request.headers:
-        return RedirectResponse(f"/requests/{shown['r'].request_id}", 303)
-    return page(request, "parts/tracked.html", **shown)
+    return await house.ask(work)
 
 
 def _change(client: PromptLog, was: Logged, given: dict[str, str]) -> dict[str, str]:
@@ -104,27 +131,25 @@ def _change(client: PromptLog, was: Logged, given: dict[str, str]) -> dict[str, 
 
     Raises:
         InvalidInputError: the form asks for something else, or a value is wrong.
+        HTTPException: 507, where the disk refused it.
     """
-    what, key, value, of = (
-        given.get("do", ""),
-        given.get("key", "").strip(),
-        given.get("value", ""),
-        was.request_id,
-    )
+    what, key, value, of = given.get("do", ""), given.get("key", ""), given.get("value", ""), was.request_id
+    if key not in was.metadata and key not in was.judgements:  # it was typed
+        key = key.strip()
     match what:
         case "metadata":
-            client.track.metadata(of, {_there(key, "a metadata key"): value})
+            written(client.track.metadata(of, {_there(key, "a metadata key"): value}))
             return {key: was.metadata[key]} if was.metadata.get(key, value) != value else {}
         case "unmetadata":
-            client.untrack.metadata(of, key)
+            written(client.untrack.metadata(of, key))
         case "tag":
-            client.track.tags(of, _there(value.strip(), "a tag"))
+            written(client.track.tags(of, _there(value.strip(), "a tag")))
         case "untag":
-            client.untrack.tags(of, value)
+            written(client.untrack.tags(of, value))
         case "score":
-            client.track.score(of, score_of(value), key or None)
+            written(client.track.score(of, score_of(value), key or None))
         case "unscore":
-            client.untrack.score(of, key)
+            written(client.untrack.score(of, key))
         case _:
             raise InvalidInputError(f"the form asks for {what!r}, which is no change")
     return {}
@@ -164,7 +189,7 @@ def _near_keys(found: Logged) -> list[tuple[str, str]]:
 async def show_near(request: Request) -> Response:
     """The requests around this one, of the same session and of the same user."""
     house, request_id = house_of(request), request.path_params["request_id"]
-    return page(request, "parts/near.html", **await house.ask(_near, house, request_id))
+    return await answer(request, "parts/near.html", _near, house, request_id)
 
 
 def _near(house: House, request_id: str) -> dict[str, Any]:
@@ -210,4 +235,4 @@ async def show_trace(request: Request) -> Response:
             trace = None
         return {"r": found, "trace": trace}
 
-    return page(request, "parts/trace.html", **await house.ask(ask))
+    return await answer(request, "parts/trace.html", ask)

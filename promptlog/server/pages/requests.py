@@ -10,9 +10,9 @@ from starlette.routing import Route
 from promptlog.errors import SearchSyntaxError
 from promptlog.expressions.face import col
 from promptlog.server.house import house_of
+from promptlog.server.numbers import small_int
 from promptlog.server.pages import cells, filters, python
-from promptlog.server.pages.known import known_of
-from promptlog.server.pages.rendering import page
+from promptlog.server.pages.rendering import answer, page
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from promptlog.models.facets import Facets
     from promptlog.server.house import House
 
+_MOST_NEW = 200  # rows that are added at once; of more it is said how many they are
 _MOST_US = 4_000_000_000_000_000  # the year 2096
 
 
@@ -39,36 +40,38 @@ def routes() -> list[BaseRoute]:
 async def show(request: Request) -> Response:
     """The page."""
     view = View.of(request.query_params)
-    shown = await house_of(request).ask(_load, house_of(request), view, request.query_params.get("after"))
-    return page(request, "requests.html", **shown, origin=f"{request.url.scheme}://{request.url.netloc}")
+    house, after = house_of(request), request.query_params.get("after")
+    origin = f"{request.url.scheme}://{request.url.netloc}"
+    return await answer(request, "requests.html", lambda: {**_load(house, view, after), "origin": origin})
 
 
 async def more_rows(request: Request) -> Response:
     """The rows after one."""
     view = View.of(request.query_params)
-    shown = await house_of(request).ask(
-        _load_rows, house_of(request), view, request.query_params.get("after")
-    )
-    return page(request, "parts/rows.html", **shown)
+    after = request.query_params.get("after")
+    return await answer(request, "parts/rows.html", _load_rows, house_of(request), view, after)
 
 
 async def new_rows(request: Request) -> Response:
-    """What was logged since the page last asked; the header Logged-Us says until when that is."""
+    """What was logged since the page last asked; headers say until when that is, and how many there are.
+
+    With `count` in the address it is for a page in another order, which says the number alone.
+    """
     view = View.of(request.query_params)
     given = request.query_params.get("logged_us", "")
+    most = 1 if "count" in request.query_params else _MOST_NEW
     house = house_of(request)
 
-    def ask() -> dict[str, Any]:
-        columns = cells.shown_columns(view, known_of(house).key_counts())
-        us = min(int(given), _MOST_US) if given.isdecimal() else 0
-        rows = cells.newer(house.client, view, columns, us)
+    def work() -> Response:
+        columns = cells.shown_columns(view, house.known.key_counts())
+        us = small_int(given, _MOST_US) or 0
+        count, rows = cells.newer(house.client, view, columns, us, most)
         last = max([us, *(row.logged_us for row in rows)])
-        return {"view": view, "columns": columns, "rows": rows, "next": None, "last": last}
+        found = page(request, "parts/rows.html", columns=columns, rows=rows, next=None)
+        found.headers.update({"Logged-Us": str(last), "New-Count": str(count)})
+        return found
 
-    shown = await house.ask(ask)
-    answer = page(request, "parts/rows.html", **shown)
-    answer.headers["Logged-Us"] = str(shown["last"])
-    return answer
+    return await house.ask(work)
 
 
 async def show_facets(request: Request) -> Response:
@@ -83,7 +86,7 @@ async def show_facets(request: Request) -> Response:
             total = house.client.search(view.q).count()
         return _faceted(found, view, total)
 
-    return page(request, "parts/facets.html", **await house.ask(ask))
+    return await answer(request, "parts/facets.html", ask)
 
 
 def _faceted(found: Facets, view: View, total: int | None) -> dict[str, Any]:
@@ -96,22 +99,24 @@ def _faceted(found: Facets, view: View, total: int | None) -> dict[str, Any]:
 
 
 def _load_rows(house: House, view: View, after: str | None) -> dict[str, Any]:
-    columns = cells.shown_columns(view, known_of(house).key_counts())
+    columns = cells.shown_columns(view, house.known.key_counts())
     rows = cells.rows(house.client, view, columns, after)
     following = view.address("/requests/rows", after=rows[-1].request_id) if len(rows) == cells.PAGE else None
     later = view.address("/", after=rows[-1].request_id) if following else None
-    last = max((row.logged_us for row in rows), default=0)
-    return {"view": view, "columns": columns, "rows": rows, "next": following, "later": later, "last": last}
+    columns = cells.read_as_numbers(columns, rows)
+    return {"view": view, "columns": columns, "rows": rows, "next": following, "later": later}
 
 
 def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
     """Return all that the page shows."""
     shown: dict[str, Any] = {
-        "view": view, "python": python.searching(str(house.client.path), view.q), "error": None, "facets": None, "empty": False, "after": after,
+        "view": view, "python": python.searching(str(house.client.path), view), "error": None, "facets": None, "empty": False, "after": after,
         "rows": [], "columns": [], "next": None, "later": None, "last": 0,
         "chips": filters.chips(view), "spans": filters.spans(view), "keys": [], "choices": cells.CHOICES,
     }  # fmt: skip
     try:
+        # Before the rows: what comes in between is among them, and known when it is told of as new.
+        shown["last"] = cells.last_logged_us(house.client)
         shown |= _load_rows(house, view, after)
         if (
             not shown["rows"] and not view.q and after is None
@@ -120,8 +125,7 @@ def _load(house: House, view: View, after: str | None) -> dict[str, Any]:
             shown |= _load_rows(house, view, after)
     except SearchSyntaxError as error:
         return {**shown, "error": error}
-    known = known_of(house)
-    shown["keys"] = [key for key, _ in known.key_counts()][:40]
+    shown["keys"] = [key for key, _ in house.known.key_counts()][:40]
     rows = shown["rows"]
     if not rows and not view.q and after is None:
         now = datetime.now(UTC).replace(microsecond=0)

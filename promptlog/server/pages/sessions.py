@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from starlette.routing import Route
 
-from promptlog.errors import SearchSyntaxError
 from promptlog.expressions.face import meta
 from promptlog.expressions.nodes import Or
-from promptlog.expressions.search import parse
 from promptlog.models.sessions import SESSION_KEYS, SessionColumn
 from promptlog.server.house import house_of
 from promptlog.server.pages import filters
-from promptlog.server.pages.known import known_of
-from promptlog.server.pages.rendering import page
+from promptlog.server.pages.rendering import answer
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -51,20 +48,16 @@ async def show(request: Request) -> Response:
     more = {"key": key} if key else {}
 
     def ask() -> dict[str, Any]:
-        error = None
-        try:
-            parse(view.q)
-        except SearchSyntaxError as found:
-            error = found
-        return {"error": error, "keys": [name for name, _ in known_of(house).key_counts()]}
+        return {
+            "view": view, "key": key,
+            "error": filters.misread(view),
+            "keys": [name for name, _ in house.known.key_counts()],
+            "chips": filters.chips(view, PATH, **more),
+            "spans": filters.spans(view, PATH, **more),
+            "rows_address": view.address(f"{PATH}/rows", by_column=f"-{column}" if down else column, **more),
+        }  # fmt: skip
 
-    shown = await house.ask(ask)
-    return page(
-        request, "sessions.html", **shown, view=view, key=key,
-        chips=filters.chips(view, PATH, **more),
-        spans=filters.spans(view, PATH, **more),
-        rows_address=view.address(f"{PATH}/rows", by_column=f"-{column}" if down else column, **more),
-    )  # fmt: skip
+    return await answer(request, "sessions.html", ask)
 
 
 async def show_rows(request: Request) -> Response:
@@ -72,7 +65,9 @@ async def show_rows(request: Request) -> Response:
     house = house_of(request)
     view, key, column, down = _asked(request)
 
-    def ask() -> list[dict[str, Any]]:
+    more = {"key": key} if key else {}
+
+    def ask() -> dict[str, Any]:
         found = house.client.sessions(
             *view.terms,
             by=key or SESSION_KEYS,
@@ -81,20 +76,17 @@ async def show_rows(request: Request) -> Response:
             limit=_MOST,
         )
         rows = found.dicts()
-        known = {name for name, _ in known_of(house).key_counts()}
+        known = {name for name, _ in house.known.key_counts()}
         for row in rows:
             one = _term(key, row["session"], known)
             row["address"] = View(q=str(one), sort="start_time").address()
-        return rows
-
-    more = {"key": key} if key else {}
-    return page(
-        request, "parts/sessions.html", rows=await house.ask(ask), most=_MOST, column=column, down=down,
-        sorts={
+        sorts = {
             name: view.address(PATH, by_column=name if name == column and down else f"-{name}", **more)
             for name in _COLUMNS
-        },
-    )  # fmt: skip
+        }
+        return {"rows": rows, "most": _MOST, "column": column, "down": down, "sorts": sorts}
+
+    return await answer(request, "parts/sessions.html", ask)
 
 
 def _term(key: str, session: str, known: set[str]) -> Condition:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -66,10 +67,20 @@ async def parsed(body: bytes, house: House) -> dict[str, Any]:
 def _read(body: bytes) -> Any:
     try:
         return from_json(body)
-    except (
-        ValueError
-    ):  # half a surrogate, or two hundred levels: the standard library takes what Python wrote
-        return json.loads(body)
+    except ValueError:  # half a surrogate, another encoding than UTF-8, or no JSON
+        text = body.decode(json.detect_encoding(body))
+        return from_json(_SURROGATES.sub(_whole, text))
+
+
+#: What an escape of JSON can be, of which the last is half of a character.
+_SURROGATES = re.compile(
+    r"\\\\|(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+
+
+def _whole(found: re.Match[str]) -> str:
+    """Return an escape; for half a character, which a text that was cut ends with, what stands for one that is missing."""
+    return "\\ufffd" if len(found[0]) == 6 else found[0]  # noqa: PLR2004 - one \u0000
 
 
 def _read_large(body: bytes) -> Any:

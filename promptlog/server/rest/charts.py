@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_CHARTS, _MOST_SERIES, _MOST_TITLE, _LIMIT, _MOST_LIMIT = 50, 20, 200, 25, 100
 _TYPES = ("bar", "line", "area")
+_OF_ROWS = ("label", "bucketKey")
 _METRICS = ("count", "sum", "avg", "min", "max", "percentile")
 #: Each metric field: its column, its unit, and by what its numbers are divided.
 _MEASURED: dict[str, tuple[str, str, int]] = {
@@ -118,6 +119,10 @@ class _Series:
             raise HTTPException(400, f"{where}: a series is an object with metric and metricField")
         told = given.get("key")
         self.key: str = told if isinstance(told, str) and told else key
+        if self.key in _OF_ROWS:
+            raise HTTPException(
+                400, f"{where}.key: {self.key!r} is what rows of data have beside their series"
+            )
         metric, field = given.get("metric"), given.get("metricField")
         if metric not in _METRICS:
             raise HTTPException(
@@ -131,7 +136,7 @@ class _Series:
                 raise HTTPException(
                     400, f"{where}.metricField: {field} cannot be asked here: it is not counted"
                 )
-            if field not in _MEASURED:
+            if not isinstance(field, str) or field not in _MEASURED:
                 raise HTTPException(
                     400, f"{where}.metricField: it is one of {', '.join(_MEASURED)}, got {str(field)[:40]!r}"
                 )
@@ -139,7 +144,9 @@ class _Series:
             self.aggregation = _aggregation(column, metric, given.get("percentile"), where)
         label = given.get("label")
         self.label = (
-            label if isinstance(label, str) and label else " ".join(filter(None, (metric, field or "")))
+            label
+            if isinstance(label, str) and label
+            else " ".join(filter(None, (metric, field if isinstance(field, str) else None)))
         )
 
     def shown(self) -> dict[str, str]:
@@ -318,7 +325,7 @@ def _insights(given: dict[str, Any], where: str, keys: set[str]) -> list[dict[st
         if not isinstance(one, dict) or one.get("type", "ratio") != "ratio":
             raise HTTPException(400, f"{where}.derivedInsights: each is an object of type ratio")
         for name in ("numeratorSeriesKey", "denominatorSeriesKey"):
-            if one.get(name) not in keys:
+            if not isinstance(one.get(name), str) or one[name] not in keys:
                 raise HTTPException(
                     400, f"{where}.derivedInsights.{name}: it is the key of a series of the chart"
                 )

@@ -60,14 +60,8 @@ def door(
         needs_body: whether there must be one; else nothing, or null, counts as an empty object.
         keyed: whether it is behind the API key; behind the token is all that there is.
     """
-    entered = partial(
-        _enter,
-        work,
-        writes=writes,
-        reads_body=reads_body and method in ("POST", "PATCH"),
-        needs_body=needs_body,
-        keyed=keyed,
-    )
+    reads_body = reads_body and method in ("POST", "PATCH")
+    entered = partial(_enter, work, writes=writes, reads_body=reads_body, needs_body=needs_body, keyed=keyed)
     return Route(path, entered, methods=[method])
 
 
@@ -90,7 +84,7 @@ async def _enter(
     if writes and house.read_only:
         raise HTTPException(403, READ_ONLY)
     body: dict[str, Any] = {}
-    if reads_body:
+    if reads_body and not (shown and not needs_body and (await request.body()).strip() in (b"", b"null")):
         text = await _unproven_body(request, house, secrets) if not shown else await text_body(request, house)
         body = await parsed(text, house)
         if not shown and not _is_one(body.get("api_key"), secrets):

@@ -17,6 +17,7 @@ from promptlog.errors import (
     RecordTooLargeError,
 )
 from promptlog.identifiers import foreign_request_id, parse_request_id
+from promptlog.server.numbers import small_int
 from promptlog.server.rest.answers import WrongField
 
 if TYPE_CHECKING:
@@ -95,6 +96,6 @@ def request_id_of(given: Any) -> str:
     """
     if isinstance(given, int) and not isinstance(given, bool):
         return foreign_request_id(SOURCE, given)
-    if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) < 20:  # noqa: PLR2004 - of 64 bits
-        return foreign_request_id(SOURCE, int(given))
+    if isinstance(given, str) and (number := small_int(given)) is not None:
+        return foreign_request_id(SOURCE, number)
     return parse_request_id(given)

@@ -12,12 +12,12 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import InvalidInputError
 from promptlog.expressions.face import col, meta, tag
 from promptlog.expressions.nodes import And, Condition, Not, Or
+from promptlog.server.numbers import small_int
 from promptlog.server.rest.fields import request_id_of
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ def _texts(asked: Asked) -> list[str]:
 def _on(asked: Asked) -> Condition:
     """Return that a time is a moment, or on a day."""
     if isinstance(asked.value, str) and _DAY.fullmatch(asked.value):
-        day = datetime.fromisoformat(asked.value + "T00:00:00+00:00")
-        return And((asked.column >= day, asked.column < day + timedelta(days=1)))
+        return asked.column.between(asked.value, f"{asked.value}T23:59:59.999999")
     found: Condition = asked.column == asked.value
     return found
 
@@ -142,7 +141,8 @@ def _prompt(asked: Asked, number: Any) -> Condition:
     if isinstance(number, bool) or not isinstance(number, int | str):
         raise InvalidInputError(f"value is the number of a prompt, got {type(number).__name__}")
     by_number = col.prompt_id == str(number)
-    name = asked.names.prompt(int(number)) if str(number).isdigit() else None
+    known = small_int(str(number))
+    name = None if known is None else asked.names.prompt(known)
     return by_number if name is None else Or((by_number, col.prompt_name == name))
 
 

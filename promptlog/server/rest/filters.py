@@ -5,6 +5,7 @@ What cannot be answered is refused by name, with the reason: a filter that is le
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -26,6 +27,7 @@ _MOST_FILTERS = 500
 def names_of(client: PromptLog) -> Names:
     """Return what is asked of a store only where a filter needs it."""
 
+    @cache  # one question may have hundreds of filters
     def tags() -> list[str]:
         return [
             row["tag"]
@@ -33,14 +35,15 @@ def names_of(client: PromptLog) -> Names:
             if row["tag"] is not None
         ]
 
+    @cache
     def keys() -> list[str]:
         return [key for key, _ in client.metadata.overview(MOST_KEYS + 1)[1]]
 
-    def prompt(number: int) -> str | None:
-        found = client.templates.all(1, 100_000)
-        return next((one["prompt_name"] for one in found if one["id"] == number), None)
+    @cache
+    def prompts() -> dict[int, str]:
+        return {one["id"]: one["prompt_name"] for one in client.templates.all(1, 100_000)}
 
-    return Names(tags, keys, prompt)
+    return Names(tags, keys, lambda number: prompts().get(number))
 
 
 def condition_of(body: dict[str, Any], names: Names) -> Condition:
@@ -106,7 +109,7 @@ class _Reader:
         kind, name = FIELDS[field]
         operators = OPERATORS[kind]
         operator = given.get("operator")
-        if operator not in operators:
+        if not isinstance(operator, str) or operator not in operators:
             raise _wrong(f"{where}.operator", f"{field} takes {', '.join(operators)}, got {operator!r}")
         with _saying(where):
             return operators[operator](

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from promptlog.identifiers import prompt_id
+from promptlog.server.numbers import small_int
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known, naming, required
 from promptlog.server.rest.filters import names_of
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.routing import BaseRoute
-
-_MOST_DIGITS = 19  # of 64 bits
 
 
 def routes(get_published: Callable[[Call], Awaitable[dict[str, Any]]]) -> list[BaseRoute]:
@@ -56,8 +55,8 @@ def routes(get_published: Callable[[Call], Awaitable[dict[str, Any]]]) -> list[B
 async def name_of(call: Call) -> str:
     """Return the name of the prompt that a path means: by its name, or by its number."""
     given: str = call.request.path_params["name"]
-    if given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS:
-        return await call.house.ask(lambda: names_of(call.house.client).prompt(int(given))) or given
+    if (number := small_int(given)) is not None:
+        return await call.house.ask(lambda: names_of(call.house.client).prompt(number)) or given
     return given
 
 
@@ -83,12 +82,12 @@ async def create_label(call: Call) -> dict[str, Any]:
     """Put a label on a version; it leaves the one that had it."""
     body = known(call.body, ("prompt_version_number", "name"))
     required(body, "prompt_version_number", "name")
-    number = call.request.path_params["prompt_id"]
-    found = None
-    if number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS:
-        found = await call.house.ask(lambda: names_of(call.house.client).prompt(int(number)))
+    given: str = call.request.path_params["prompt_id"]
+    number, found = small_int(given), None
+    if number is not None:
+        found = await call.house.ask(lambda: names_of(call.house.client).prompt(number))
     if found is None:
-        raise HTTPException(404, f"no prompt has the number {number[:40]}")
+        raise HTTPException(404, f"no prompt has the number {given[:40]}")
     return await _put(call, found, body["name"], body["prompt_version_number"])
 
 
@@ -137,13 +136,12 @@ def _label_id(label: dict[str, Any]) -> int:
 
 async def get_usage(call: Call) -> dict[str, Any]:
     """Return the prompts that include a prompt, and their labels on versions that do."""
-    name, version = await name_of(call), call.request.query_params.get("prompt_version_number")
-    if version is not None and not (version.isascii() and version.isdigit() and len(version) <= _MOST_DIGITS):
-        raise HTTPException(400, f"prompt_version_number is a number from 1 on, got {version[:40]!r}")
+    name, given = await name_of(call), call.request.query_params.get("prompt_version_number")
+    version = small_int(given) if given is not None else None
+    if given is not None and version is None:
+        raise HTTPException(400, f"prompt_version_number is a number from 1 on, got {given[:40]!r}")
     with naming("prompt_version_number"):
-        found = await call.house.ask(
-            lambda: call.house.client.templates.used_by(name, int(version) if version else None)
-        )
+        found = await call.house.ask(lambda: call.house.client.templates.used_by(name, version))
     prompts: dict[str, list[int]] = {}
     labels = []
     for one in found:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from promptlog.identifiers import to_us
+from promptlog.server.numbers import small_int
 from promptlog.server.rest.fields import naming
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ async def all_prompts(call: Call) -> dict[str, Any]:
 def _number(given: str | None, name: str, default: int) -> int:
     if given is None:
         return default
-    if given.isascii() and given.isdigit() and 0 < int(given[:12]) < 10**9:
-        return int(given)
+    if number := small_int(given, 10**9):
+        return number
     raise HTTPException(400, f"{name} is a number from 1 on, got {given[:40]!r}")
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from starlette.exceptions import HTTPException
-
 from promptlog.models.arguments import RequestArguments
 from promptlog.models.content import blueprint
+from promptlog.server.house import written
 from promptlog.server.rest.answers import answer
 from promptlog.server.rest.blueprints import blueprint_of
 from promptlog.server.rest.doors import Call, door
@@ -102,14 +101,3 @@ async def name_prompt(call: Call, arguments: dict[str, Any], version: Any = None
         name = await call.house.prompt_name(number)
         if name is not None:
             arguments["prompt_name"] = name
-
-
-def written(done: Any) -> Any:
-    """Return what a logging call returned.
-
-    Raises:
-        HTTPException: 507, where the disk refused it.
-    """
-    if not done:
-        raise HTTPException(507, "not logged: the store's folder takes no more; the server's log says why")
-    return done

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from promptlog.errors import PromptNotFoundError
+from promptlog.server.numbers import small_int
 from promptlog.server.rest.answers import WrongField
 from promptlog.server.rest.fields import known
 
@@ -84,11 +85,11 @@ def _list(now: Any, given: Any, name: str) -> list[Any]:
         )
     found = list(now or ())
     for place, item in given.items():
-        if not (place.isascii() and place.isdigit() and len(place) < 9 and int(place) < len(found)):  # noqa: PLR2004 - digits
+        if (at := small_int(place, len(found) - 1)) is None:
             raise HTTPException(
                 400, f"{name}: there is no place {place[:40]!r}; there are {len(found)}, from 0"
             )
-        found[int(place)] = item
+        found[at] = item
     return found
 
 

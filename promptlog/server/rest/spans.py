@@ -27,10 +27,12 @@ from promptlog.otel.mapping import MANAGED
 from promptlog.otel.names import operation_of
 from promptlog.otel.otlp_batch import KINDS, SPAN_DIGITS, STATUS, TRACE_DIGITS, OtlpBatch
 from promptlog.otel.values import plain_attributes
+from promptlog.server.house import written
+from promptlog.server.numbers import small_int
 from promptlog.server.rest.answers import WrongField, answer
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known, naming, required
-from promptlog.server.rest.logging import FIELDS, REQUIRED, name_prompt, told, written
+from promptlog.server.rest.logging import FIELDS, REQUIRED, name_prompt, told
 from promptlog.server.rest.searching import trace_of
 
 if TYPE_CHECKING:
@@ -190,11 +192,10 @@ def _id(given: Any, digits: int, where: str) -> str:
 
 def _time(given: Any, where: str) -> int:
     """Return nanoseconds; JavaScript, whose numbers do not reach so far, has them as text."""
-    if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) < 20:  # noqa: PLR2004 - of 64 bits
-        given = int(given)
-    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= _LATEST_NS:
+    found = small_int(given) if isinstance(given, str) else given
+    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= _LATEST_NS:
         raise WrongField((where,), f"it is nanoseconds since 1970, a whole number, got {str(given)[:40]!r}")
-    return given
+    return found
 
 
 def _one_of(given: Any, names: tuple[str, ...], where: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlog.models.content import text_of
 from promptlog.providers.openai import LOCAL
+from promptlog.server.numbers import small_int
 from promptlog.server.rest import labels
 from promptlog.server.rest.answers import WrongField, answer
 from promptlog.server.rest.doors import Call, door
@@ -54,8 +55,8 @@ async def get_prompt(call: Call) -> dict[str, Any]:
 
 async def _got(call: Call, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     params = {key: value for key, value in given.items() if key in _PARAMS and value is not None}
-    if isinstance(version := params.get("version"), str) and version.isascii() and version.isdigit():
-        params["version"] = int(version)
+    if isinstance(text := params.get("version"), str) and (version := small_int(text)) is not None:
+        params["version"] = version
     with naming(*_PARAMS, "prompt_name"):
         found = await call.house.ask(lambda: call.house.client.templates.get(name, params))
     call.house.remember_prompt(found["id"], name)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from promptlog.server.house import written
+from promptlog.server.numbers import small_int
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known, naming, request_id_of, required
-from promptlog.server.rest.logging import written
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -52,8 +53,8 @@ async def track_prompt(call: Call) -> dict[str, Any]:
     )
     required(body, "request_id", "prompt_name")
     version = body.get("version")
-    if isinstance(version, str) and version.isascii() and version.isdigit():
-        version = int(version)
+    if isinstance(version, str) and (number := small_int(version)) is not None:
+        version = number
     with naming(*body):
         done = call.house.client.track.prompt(
             request_id_of(body["request_id"]),

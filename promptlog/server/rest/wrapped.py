@@ -7,6 +7,7 @@ rest of a body (a number as metadata's value) is taken as text rather than refus
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ def seen(body: Mapping[str, Any]) -> Seen:
     response = body.get("request_response")
     kwargs = {name: value for name, value in _dict(body.get("kwargs")).items() if name != "stream"}
     wire = _format_of(str(function), response, kwargs)
-    asked = wire.asked(kwargs) if wire is not None else _asked(kwargs)
+    asked = _asked_by(wire, kwargs)
     answer = _answer(wire, response)
     model = kwargs.get("model") or answer.model or _UNKNOWN_MODEL
     now = time.time()
@@ -96,6 +97,14 @@ def _format_of(function: str, response: Any, kwargs: Mapping[str, Any]) -> Forma
     if "messages" in kwargs and "choices" in first:
         return Chat()
     return Messages() if "messages" in kwargs and isinstance(first.get("content"), list) else None
+
+
+def _asked_by(wire: Format | None, kwargs: Mapping[str, Any]) -> Asked:
+    """Return what is asked in a format; what almost has it is read as if we knew no format of it."""
+    if wire is not None:
+        with suppress(Exception):  # servers and programs that speak almost as OpenAI's are many
+            return wire.asked(kwargs)
+    return _asked(kwargs)
 
 
 def _asked(kwargs: Mapping[str, Any]) -> Asked:

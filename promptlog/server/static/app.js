@@ -5,12 +5,12 @@
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const csrf = one('meta[name="csrf-token"]').content;
   const toast = one("#toast");
-  let hiding = 0;
+  let hiding = 0, editing = null;
 
-  function say(text) {
+  function say(text, seconds = 5) {
     toast.textContent = text;
     clearTimeout(hiding);
-    hiding = setTimeout(() => { toast.textContent = ""; }, 5000);
+    hiding = setTimeout(() => { toast.textContent = ""; }, seconds * 1000);
   }
 
   // -- htmx: the token of forms; an error is said ---------------------------------------------------------------
@@ -20,6 +20,10 @@
   });
   document.addEventListener("htmx:sendError", () => say("The server cannot be reached."));
   document.addEventListener("htmx:afterSwap", (event) => {
+    const here = one(".trace .here", event.detail.target), view = here && here.closest(".scroll");
+    if (view) view.scrollTop = here.offsetTop - view.clientHeight / 2;
+    const edited = event.detail.target.id === "tracked" && all("[data-edit]").find((button) => button.dataset.edit === editing);
+    if (edited) edited.focus(); // the dialog that had the focus is gone
     if (event.detail.target === toast && toast.textContent.trim()) say(toast.textContent.trim());
   });
 
@@ -44,13 +48,47 @@
 
   // -- copy -------------------------------------------------------------------------------------------------------
   document.addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-copy], [data-copy-from]");
+    const button = event.target.closest("[data-copy], [data-copy-from], [data-copy-url]");
     if (!button) return;
-    const text = button.dataset.copy ?? one(button.dataset.copyFrom).textContent;
+    const { copy, copyFrom, copyUrl } = button.dataset;
+    let text = copy ?? (copyFrom ? one(copyFrom).textContent : "");
     try {
+      if (copyUrl) {
+        const answer = await fetch(copyUrl);
+        text = await answer.text();
+        if (!answer.ok) { say(text); return; }
+      }
       await navigator.clipboard.writeText(text);
       say("Copied.");
     } catch { window.prompt("Copy this:", text); }
+  });
+
+  // -- editing metadata, finding among many ----------------------------------------------------------------------------
+  document.addEventListener("click", (event) => {
+    const edit = event.target.closest("[data-edit]");
+    if (edit) {
+      const dialog = one("#edit");
+      editing = edit.dataset.edit;
+      one("#edit-key").textContent = edit.dataset.edit;
+      for (const field of all('[name="key"]', dialog)) field.value = edit.dataset.edit;
+      const field = one("textarea", dialog);
+      field.value = edit.dataset.value;
+      field.defaultValue = field.value; // as a browser has it, who writes no carriage return
+      dialog.showModal();
+      field.select();
+    }
+    if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+  });
+  document.addEventListener("submit", (event) => { // what was not edited is not sent
+    const field = one("#edit textarea");
+    if (!field || field.form !== event.target || field.value !== field.defaultValue) return;
+    event.preventDefault();
+    event.stopPropagation();
+    field.closest("dialog").close();
+  }, true);
+  document.addEventListener("input", (event) => {
+    const find = event.target.dataset.find, text = event.target.value.trim().toLowerCase();
+    if (find) for (const found of all(find)) found.hidden = Boolean(text) && !found.textContent.toLowerCase().includes(text);
   });
 
   // -- a choice that asks at once -------------------------------------------------------------------------------------
@@ -84,7 +122,7 @@
   const field = one("#q");
   if (field) {
     const list = one("#suggestions");
-    let found = [], at = -1, asked = 0, waiting = 0;
+    let found = [], caret = 0, at = -1, asked = 0, waiting = 0;
     const close = () => { list.hidden = true; at = -1; field.setAttribute("aria-expanded", "false"); field.removeAttribute("aria-activedescendant"); };
     const mark = (next) => {
       at = next;
@@ -94,8 +132,9 @@
       else field.removeAttribute("aria-activedescendant");
     };
     const take = (number) => {
-      const { from, to, text } = found[number];
-      field.value = field.value.slice(0, from) + text + field.value.slice(to);
+      const { typed, text } = found[number];
+      const from = caret - typed.length;
+      field.value = field.value.slice(0, from) + text + field.value.slice(caret);
       const end = from + text.length;
       field.setSelectionRange(end, end);
       close();
@@ -122,11 +161,13 @@
       clearTimeout(waiting);
       waiting = setTimeout(async () => {
         const mine = ++asked;
-        const query = new URLSearchParams({ q: field.value, at: field.selectionStart });
+        const place = field.selectionStart;
+        const query = new URLSearchParams({ q: field.value.slice(0, place) });
         try {
           const answer = await fetch(`/suggest?${query}`);
           if (mine !== asked || document.activeElement !== field || !answer.ok) return;
           found = await answer.json();
+          caret = place;
           show();
         } catch { close(); }
       }, 120);
@@ -148,52 +189,198 @@
     });
   }
 
+  // -- a try of a prompt: what the model says is shown as it comes ----------------------------------------------------
+  const run = one("[data-run]");
+  if (run) {
+    const tried = one("#tried");
+    let leaving = null;
+    run.addEventListener("click", async () => {
+      if (leaving) { leaving.abort(); return; }
+      leaving = new AbortController();
+      run.textContent = "Stop";
+      const said = document.createElement("pre"), out = document.createElement("div");
+      said.className = "prose";
+      said.textContent = "…";
+      out.className = "out coming";
+      out.append(said);
+      tried.setAttribute("aria-busy", "true");
+      tried.replaceChildren(out);
+      try {
+        const body = new URLSearchParams(new FormData(run.form));
+        const answer = await fetch(run.dataset.run, { method: "POST", body, headers: { "X-CSRF-Token": csrf }, signal: leaving.signal });
+        if (!answer.ok) throw new Error(await answer.text());
+        const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+        let left = "", text = "", ended = false;
+        for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+          const lines = (left + piece.value).split("\n");
+          left = lines.pop();
+          for (const line of lines.map((one) => JSON.parse(one))) {
+            ended = "html" in line;
+            if (ended) tried.innerHTML = line.html; // ours: what was said is escaped in it
+            else said.textContent = text += line.text;
+          }
+        }
+        if (!ended) throw new Error("The answer broke off.");
+      } catch (error) {
+        say(error.name === "AbortError" ? "Stopped; what had come is logged." : error.message);
+      }
+      out.classList.remove("coming");
+      tried.removeAttribute("aria-busy");
+      run.textContent = "Run";
+      leaving = null;
+    });
+  }
+
   // -- select many --------------------------------------------------------------------------------------------------
   const bulk = one("#bulk"), everything = one("#pick-all");
   if (bulk && everything) {
-    let last = null;
+    const ask = 1000; // from so many on a change is asked about first
+    const whole = one('[name="all"]', bulk), matching = one("#pick-matching"), sure = one("#sure");
+    let last = null, total = 0, counting = false, agreed = false, kept = new Set();
+    whole.value = ""; // a browser that restores forms restores the boxes, not what was meant
     const boxes = () => all('#rows input[name="id"]');
+    const many = (number) => number.toLocaleString("en");
     const count = () => {
-      const picked = boxes().filter((box) => box.checked).length;
+      const list = boxes();
+      if (whole.value) list.forEach((box) => { box.checked = true; });
+      const picked = list.filter((box) => box.checked).length;
       bulk.hidden = !picked;
-      one("#picked").textContent = `${picked} selected`;
-      everything.checked = picked > 0 && picked === boxes().length;
+      one("#picked").textContent = whole.value ? `All ${many(total)} that match are selected` : `${many(picked)} selected`;
+      everything.checked = picked > 0 && picked === list.length;
       everything.indeterminate = picked > 0 && !everything.checked;
+      one("#pick-shown").hidden = everything.checked;
+      offer(everything.checked && !whole.value && one("#rows tr.next"));
     };
-    everything.addEventListener("change", () => { boxes().forEach((box) => { box.checked = everything.checked; }); count(); });
+    const offer = async (more) => { // all that are loaded are selected: there are others
+      matching.hidden = !(more && total);
+      if (!more || total || counting) return;
+      counting = true;
+      try {
+        const answer = await fetch(matching.dataset.count);
+        if (answer.ok) {
+          total = await answer.json();
+          matching.textContent = `Select all ${many(total)} that match this search`;
+          count();
+        }
+      } catch { /* those that are loaded can be selected all the same */ }
+      counting = false;
+    };
+    const pick = (boxed, checked) => { whole.value = ""; kept.clear(); boxed.forEach((box) => { box.checked = checked; }); };
+    everything.addEventListener("change", () => { pick(boxes(), everything.checked); count(); });
+    one("#pick-shown").addEventListener("click", () => { pick(boxes(), true); count(); }); // where the table has no heading
+    matching.addEventListener("click", () => { whole.value = "1"; count(); one("#picked").focus(); });
     document.addEventListener("click", (event) => {
       if (!event.target.matches('#rows input[name="id"]')) return;
       const list = boxes(), mine = list.indexOf(event.target), other = list.indexOf(last);
-      if (event.shiftKey && other >= 0) {
-        list.slice(Math.min(mine, other), Math.max(mine, other) + 1).forEach((box) => { box.checked = event.target.checked; });
-      }
+      const from = event.shiftKey && other >= 0 ? other : mine;
+      pick(list.slice(Math.min(mine, from), Math.max(mine, from) + 1), event.target.checked);
       last = event.target;
       count();
     });
-    one("#unpick").addEventListener("click", () => { boxes().forEach((box) => { box.checked = false; }); count(); });
-    document.addEventListener("htmx:afterSettle", count);
+    one("#unpick").addEventListener("click", () => { pick(boxes(), false); count(); });
+    document.addEventListener("htmx:afterSettle", () => { // rows that were changed are new ones: they stay selected
+      boxes().forEach((box) => { if (kept.has(box.value)) box.checked = true; });
+      count();
+    });
+    bulk.addEventListener("keydown", (event) => { // Enter is the button beside, not the first of the form
+      const button = event.key === "Enter" && event.target.matches("input") && one("button", event.target.closest(".pair"));
+      if (button) { event.preventDefault(); button.click(); }
+    });
+    document.addEventListener("submit", (event) => {
+      if (event.target !== bulk) return;
+      const picked = boxes().filter((box) => box.checked), number = whole.value ? total : picked.length;
+      const button = event.submitter, { tag, key, value, score } = bulk.elements;
+      const empty = !{ tag, metadata: key, score }[button.value].value.trim(); // the server says what is missing
+      if (number < ask || agreed || empty) {
+        agreed = false;
+        kept = new Set(picked.map((box) => box.value));
+        if (number >= 200) say(`Changing ${many(number)} requests …`, 600);
+        return;
+      }
+      event.preventDefault();
+      event.stopPropagation();
+      const those = `${many(number)} requests`;
+      one("#sure-what").textContent = {
+        tag: `Tag ${those} “${tag.value}”?`,
+        metadata: `Set ${key.value} to “${value.value}” on ${those}, also where it has another value?`,
+        score: `Score ${those} ${score.value}?`,
+      }[button.value];
+      one("button.main", sure).textContent = `${button.textContent} ${those}`;
+      sure.returnValue = "";
+      sure.onclose = () => { if (sure.returnValue) { agreed = true; button.click(); } };
+      sure.showModal();
+    }, true);
     count();
   }
 
+  // -- who comes back finds the rows that were there ------------------------------------------------------------------
+  const place = `promptlog ${location.href}`;
+  if (one("#rows")) {
+    addEventListener("pagehide", () => {
+      try { sessionStorage.setItem(place, JSON.stringify([all("#rows tr[id]").length, scrollY])); } catch { /* the first rows then */ }
+    });
+    const comesBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+    let count = 0, top = 0;
+    try { if (comesBack) [count, top] = JSON.parse(sessionStorage.getItem(place) ?? "[0, 0]"); } catch { /* likewise */ }
+    if (count) {
+      const more = () => {
+        const next = one("#rows tr.next");
+        if (next && all("#rows tr[id]").length < Math.min(count, 1000)) { htmx.trigger(next, "back"); return; }
+        document.removeEventListener("htmx:afterSettle", more);
+        scrollTo(0, top);
+      };
+      document.addEventListener("htmx:afterSettle", more);
+      addEventListener("load", more);
+    }
+  }
+
   // -- live tail ----------------------------------------------------------------------------------------------------
-  const live = one("#live"), rows = one("#rows");
-  if (live && rows) {
-    const most = 500; // rows that stay while it runs
-    let timer = 0;
+  const live = one("#live"), rows = one("#rows"), newer = one("#newer");
+  if (live) {
+    const adds = rows && !("count" in live.dataset); // in another order, or on a later page, new ones have no place on top
+    let timer = 0, unseen = 0;
+    const shorten = () => {
+      const list = all("tr[id]", rows), most = Number(live.dataset.most), kept = list.slice(0, most);
+      if (list.length <= most) return;
+      const last = kept.findLast((row) => !row.classList.contains("fresh")); // new ones stand as they came: no place to go on from
+      list.slice(most).forEach((row) => row.remove());
+      one("tr.next", rows)?.remove();
+      const next = document.createElement("tr"), address = new URL(live.dataset.rows, location.href);
+      if (last) address.searchParams.set("after", last.id.slice(2));
+      next.className = "next";
+      next.setAttribute("hx-get", address.pathname + address.search);
+      next.setAttribute("hx-trigger", "intersect once, back once");
+      next.setAttribute("hx-swap", "outerHTML");
+      next.insertCell().textContent = "Older requests";
+      rows.append(next);
+      htmx.process(next);
+    };
+    document.addEventListener("htmx:afterSwap", () => { // what goes on below may have come on top before
+      const seen = new Set();
+      for (const row of rows ? all("tr[id]", rows) : []) if (seen.has(row.id)) row.remove(); else seen.add(row.id);
+    });
     const tick = async () => {
       if (!document.hidden) {
         try {
           const address = new URL(live.dataset.from, location.href);
           address.searchParams.set("logged_us", live.dataset.loggedUs);
+          if (!adds) address.searchParams.set("count", "");
           const answer = await fetch(address);
           if (answer.ok) {
             live.dataset.loggedUs = answer.headers.get("Logged-Us");
-            const part = document.createElement("template");
-            part.innerHTML = await answer.text(); // ours: what is stored is escaped in it
-            const fresh = all("tr[id]", part.content).filter((row) => !document.getElementById(row.id));
-            fresh.forEach((row) => row.classList.add("fresh"));
-            rows.prepend(...fresh);
-            if (rows.children.length > most) all("tr[id]", rows).slice(most).forEach((row) => row.remove());
+            unseen += Number(answer.headers.get("New-Count"));
+            if (adds) {
+              const part = document.createElement("template");
+              part.innerHTML = await answer.text(); // ours: what is stored is escaped in it
+              const found = all("tr[id]", part.content);
+              const fresh = found.filter((row) => !document.getElementById(row.id));
+              fresh.forEach((row) => row.classList.add("fresh"));
+              rows.prepend(...fresh);
+              if (scrollY < innerHeight && !one(":checked", rows)) shorten(); // nobody reads below, and nothing is selected
+              unseen -= found.length;
+            }
+            newer.hidden = !unseen;
+            one("a", newer).textContent = `${unseen.toLocaleString("en")} ${adds ? "more " : ""}new request${unseen === 1 ? "" : "s"}: show`;
           }
         } catch { /* the next one may be answered */ }
       }
@@ -205,5 +392,18 @@
       clearTimeout(timer);
       if (on) tick();
     });
+  }
+
+  // -- the first request ---------------------------------------------------------------------------------------------
+  const first = one("[data-until-logged]");
+  if (first) {
+    const look = async () => {
+      try {
+        const answer = document.hidden ? null : await fetch(first.dataset.untilLogged);
+        if (answer?.ok && Number(answer.headers.get("New-Count"))) { location.reload(); return; }
+      } catch { /* the next one may be answered */ }
+      setTimeout(look, 2000);
+    };
+    setTimeout(look, 2000);
   }
 })();

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from promptlog.expressions.face import col, tag
 from promptlog.expressions.grouping import count
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from promptlog.client import PromptLog
-    from promptlog.server.house import House
 
 _FRESH_S = 20.0
 _MOST_KEYS = 200
@@ -68,14 +66,3 @@ class Known:
 
         found: list[tuple[str, int]] = self._fresh(f"values {name}", ask)
         return found
-
-
-_KNOWN: WeakKeyDictionary[House, Known] = WeakKeyDictionary()
-
-
-def known_of(house: House) -> Known:
-    """Return what is known of a server's store."""
-    found = _KNOWN.get(house)
-    if found is None:
-        found = _KNOWN[house] = Known(house.client)
-    return found
