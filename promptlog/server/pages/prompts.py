@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from promptlog.errors import PromptLogError
+from promptlog.errors import MissingKeyError, PromptLogError
 from promptlog.expressions.face import col
 from promptlog.models.content import text_of
 from promptlog.server.house import house_of
@@ -157,6 +157,11 @@ def _tried(template: dict[str, Any], request_id: str | None = None) -> dict[str,
 
 def _failed(error: Exception) -> dict[str, Any]:
     said = str(error) if isinstance(error, PromptLogError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, MissingKeyError):
+        said = (
+            f"no API key for the provider {error.provider!r}: set {error.variable} where promptlog serve starts, or start "
+            f"it with --provider {error.provider}=URL, a server that speaks as it does"
+        )
     return {"error": said, "said": [], "request_id": None}
 
 
