@@ -302,6 +302,16 @@ class PromptLog(Prompting, Instrument, Overview):
             raise InvalidInputError(f"params must be a list or a dict of values, got {type(params).__name__}")
         return SqlResult(self._store, text, dict(params) if isinstance(params, Mapping) else list(params))
 
+    def _check(self) -> None:
+        """Open the store, and make it where there is none. Nothing is merged.
+
+        Raises:
+            StoreBusyError: another process kept the file beyond the timeout.
+            StoreError: the file cannot be opened or made.
+        """
+        with self._store.lease("opening the store"):
+            pass
+
     def merge(self, *, progress: bool | None = None) -> int:
         """Fold into the tables what is in the journals now, and return how many records that were.
 

@@ -233,20 +233,30 @@ class MissingExtraError(PromptLogError, ImportError):
     def of(cls, package: str, extra: str) -> MissingExtraError:
         """Say what to install."""
         return cls(
-            f"this needs the package {package!r}: pip install {package} (or all of the extra {extra!r})"
+            f"this needs the package {package!r}, of the extra {extra!r}: pip install 'promptlog-local[{extra}]'"
         )
 
 
 class MissingKeyError(PromptLogError, LookupError):
-    """There is no API key for a provider. Nothing was called and nothing was logged."""
+    """There is no API key for a provider. Nothing was called and nothing was logged.
+
+    Attributes:
+        provider: the provider's name.
+        variable: the environment variable that its SDK reads a key from.
+    """
+
+    provider: str = ""
+    variable: str = ""
 
     @classmethod
     def of(cls, provider: str, variable: str, client: str) -> MissingKeyError:
         """Say where a key can come from."""
-        return cls(
+        error = cls(
             f"no API key for the provider {provider!r}: set {variable}, or give a client that has one: "
             f"PromptLog(providers={{{provider!r}: {client}(api_key=…)}})"
         )
+        error.provider, error.variable = provider, variable
+        return error
 
 
 class StoreError(PromptLogError):

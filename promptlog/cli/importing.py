@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path  # noqa: TC003 - typer reads annotations as the program runs
 from typing import Annotated, Any
 
@@ -78,7 +79,11 @@ def import_otlp(
     from promptlog import otel
 
     report = otel.import_otlp(
-        open_client(store), files, capture_content=False if no_content else None, inherit=not no_inherit
+        open_client(store),
+        files,
+        capture_content=False if no_content else None,
+        inherit=not no_inherit,
+        count_known=True,
     )
     if json:
         typer.echo(json_line(vars(report)))
@@ -101,14 +106,23 @@ def import_promptlayer(
     prompts (/prompt-templates and /prompt-templates/NAME) and bodies of /log-request. Give all files at once: pages have a
     request's metadata, the request itself its content. The same files again change nothing.
     """
+    from promptlog.transfer.known import count_known
     from promptlog.transfer.promptlayer import import_promptlayer as load
 
     client = open_client(store)
-    found = load(files, client._append_lines, client.templates.restore)  # noqa: SLF001 - a door of the client's own house
+    append = client._append_lines  # noqa: SLF001 - a door of the client's own house
+    found = load(files, append, client.templates.restore, partial(count_known, client.requests))
     if json:
-        typer.echo(json_line({"imported": found.requests, "spans": found.spans, "prompts": found.prompts}))
+        told = {
+            "imported": found.requests,
+            "known": found.known,
+            "spans": found.spans,
+            "prompts": found.prompts,
+        }
+        typer.echo(json_line(told))
         return
-    typer.echo(f"{found.requests:,} request{'' if found.requests == 1 else 's'} imported")
+    known = f": {found.requests - found.known:,} new, {found.known:,} here already" if found.known else ""
+    typer.echo(f"{found.requests:,} request{'' if found.requests == 1 else 's'} imported{known}")
     if found.spans:
         typer.echo(f"{found.spans:,} span{'' if found.spans == 1 else 's'} imported")
     if found.prompts:

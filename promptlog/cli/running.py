@@ -14,7 +14,7 @@ from promptlog.cli.prompting import Label, Name, Parameters, Variables, Version,
 from promptlog.cli.screen import note
 from promptlog.cli.text import json_line, one_line, visible
 from promptlog.client import PromptLog
-from promptlog.errors import InvalidInputError, NotLoggedWarning, PromptLogError
+from promptlog.errors import InvalidInputError, MissingKeyError, NotLoggedWarning, PromptLogError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,6 +67,11 @@ def run(
                 stream=streams, provider=provider, model=model, replay=replay,  # type: ignore[arg-type]  # run says which
             )  # fmt: skip
             last = _print(answer if streams else [answer], quiet=json)
+        except MissingKeyError as error:
+            raise failure(
+                f"no API key for the provider {error.provider!r}: set {error.variable}, or ask a server that needs "
+                f"none: --provider ollama --model NAME"
+            ) from None
         except PromptLogError:
             raise
         except Exception as error:  # a provider's own, of any kind

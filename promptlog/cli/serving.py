@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -12,10 +13,11 @@ import typer
 from promptlog.cli.options import Store, given_store, pairs
 from promptlog.cli.screen import note
 from promptlog.client import PromptLog
-from promptlog.errors import InvalidInputError, MissingExtraError
+from promptlog.errors import InvalidInputError, MissingExtraError, StoreBusyError
 from promptlog.settings import memory_limit, store_paths
 
 _PORT = 7575
+_MOMENT_S = 1.0
 _BUSY_TIMEOUT_S = 20.0  # a person waits no longer for a page
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where all addresses are ours, one to open
 
@@ -70,26 +72,32 @@ def serve(
         if (error.name or "").startswith("promptlog"):
             raise
         raise MissingExtraError.of(error.name or "starlette", "serve") from None
-    if memory is not None:
-        os.environ["PROMPTLOG_MEMORY_LIMIT"] = memory
-        memory_limit()
+    _limit(memory)
     urls = pairs(provider, "--provider")
     client = _client(store, urls, read_only=read_only)
     others = not safety.is_loopback(host)
     if token is None and others:
         token = secrets.token_urlsafe(24)
     with running.listen(host, port) as listening:
-        address = _address(host, listening.getsockname()[1])
+        port = listening.getsockname()[1]
+        address = _address(host, port)
         page = f"{address}/?{urlencode({'token': token})}" if token else f"{address}/"
         served = app.make_app(client, token=token, api_key=api_key, read_only=read_only, base_urls=urls)
 
         def ready() -> None:
             note(f"{client.path}{' (read only)' if read_only else ''}, served until Ctrl+C")
             _say_where(address, page, keyed=token is not None, others=others)
+            _say_elsewhere(running.address_of_this_machine(host) if host in _ANYWHERE else None, port)
             if open_browser:
                 typer.launch(page)
 
         running.serve(served, listening, ready=ready, interrupt=client.interrupt)
+
+
+def _limit(memory: str | None) -> None:
+    if memory is not None:
+        os.environ["PROMPTLOG_MEMORY_LIMIT"] = memory
+        memory_limit()
 
 
 def _client(store: str | None, urls: dict[str, str], *, read_only: bool) -> PromptLog:
@@ -97,6 +105,7 @@ def _client(store: str | None, urls: dict[str, str], *, read_only: bool) -> Prom
 
     Raises:
         InvalidInputError: there is none, and it is not to be made.
+        StoreError: it cannot be opened or made. One that is merely busy will be free.
     """
     providers = {name: {"base_url": url} for name, url in urls.items()}
     from promptlog.server.freshness import MAX_LAG_S
@@ -106,6 +115,9 @@ def _client(store: str | None, urls: dict[str, str], *, read_only: bool) -> Prom
     )
     if read_only and not client.path.exists() and not store_paths(client.path).journal.exists():
         raise InvalidInputError(f"{client.path} does not exist, and --read-only makes none; name a store")
+    if client.path.exists() or not read_only:
+        with suppress(StoreBusyError), PromptLog(client.path, busy_timeout=_MOMENT_S) as once:
+            once._check()  # noqa: SLF001 - a door of the client's own house
     return client
 
 
@@ -117,6 +129,11 @@ def _say_where(address: str, page: str, *, keyed: bool, others: bool) -> None:
     if keyed:
         who = "Others can reach it: who connects" if others else "Who connects"
         note(f"{who} needs the token, as the API key, or as a bearer token.")
+
+
+def _say_elsewhere(host: str | None, port: int) -> None:
+    if host is not None:
+        note(f"From elsewhere it is {_address(host, port)}")
 
 
 def _address(host: str, port: int) -> str:

@@ -49,12 +49,14 @@ class Encoder:
         inherit: whether what a span says of its user, metadata and tags reaches the calls below it.
         lost: attributes that could not be kept, each with the reason.
         requests: how many of the spans were calls to a model.
+        ids: takes the ids of these, where somebody wants them.
     """
 
     capture_content: bool
     inherit: bool
     lost: list[str] = field(default_factory=list)
     requests: int = 0
+    ids: set[str] | None = None
 
     def span(self, span: SpanData) -> bytes:
         """Return a span's record.
@@ -79,6 +81,8 @@ class Encoder:
         record = span_record(span, capture_content=self.capture_content, inherit=self.inherit)
         if record["kind"] == "request":
             self.requests += 1
+            if self.ids is not None:
+                self.ids.add(record["request_id"])
             if "cost_usd" not in record and (cost := _price(record)) is not None:
                 record["cost_usd"] = cost
         return encode(record)

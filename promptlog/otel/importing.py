@@ -16,6 +16,7 @@ from promptlog.errors import InvalidInputError, StoreUnwritableError
 from promptlog.otel.encoding import Encoder, captures_content
 from promptlog.otel.otlp import read_stream
 from promptlog.otel.otlp_batch import OtlpBatch
+from promptlog.transfer.known import count_known as known_among
 from promptlog.transfer.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class OtlpReport:
     """Spans, all of which are kept."""
     requests: int = 0
     """Those of them that are calls to a model."""
+    known: int | None = None
+    """Those of the requests that were here already; None where nobody asked, or the store was too busy to say."""
     logs: int = 0
     """Log records that carry messages or evaluations."""
     other_logs: int = 0
@@ -49,7 +52,8 @@ class OtlpReport:
     """The first few of what could not be kept, with the reason."""
 
     def __str__(self) -> str:
-        lines = [f"{self.spans:,} spans read, {self.requests:,} of them calls to a model"]
+        known = f" ({self.known:,} of these here already)" if self.known else ""
+        lines = [f"{self.spans:,} spans read, {self.requests:,} of them calls to a model{known}"]
         if self.logs or self.other_logs:
             lines.append(f"{self.logs:,} log records of calls read, {self.other_logs:,} others passed over")
         lines += [f"repaired: {count:,} {what}" for what, count in self.repaired.items()]
@@ -68,6 +72,7 @@ def import_otlp(
     capture_content: bool | None = None,
     inherit: bool = True,
     progress: bool | None = None,
+    count_known: bool = False,
 ) -> OtlpReport:
     """Write what OTLP holds into a store, as the exporters would have.
 
@@ -79,6 +84,7 @@ def import_otlp(
         capture_content: as in `PromptLogSpanExporter`.
         inherit: likewise.
         progress: whether to draw a progress bar on stderr; unless told, where that is a terminal.
+        count_known: whether to ask the store how many of the requests are here already, which merges what was logged before.
 
     Raises:
         InvalidInputError: a source is empty, cut off or no OTLP. Nothing was written, of the other sources neither.
@@ -87,11 +93,14 @@ def import_otlp(
         StoreUnwritableError: the disk refused; importing again, with room, completes it.
     """
     encoder, report = Encoder(captures_content(capture_content), inherit), OtlpReport()
+    encoder.ids = set() if count_known else None
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as waiting:
         with _batches(source, progress) as batches:
             for batch in batches:
                 waiting.writelines(body + b"\n" for body in _bodies(batch, encoder, report))
         waiting.seek(0)
+        if encoder.ids is not None:
+            report.known = known_among(client.requests, encoder.ids)
         try:
             client._append_lines(line[:-1] for line in waiting)  # noqa: SLF001 - an edge of the client's own house
         except OSError as error:

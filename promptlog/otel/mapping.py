@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from promptlog.identifiers import LATEST_US, span_request_id
 from promptlog.otel import events as gen_ai_events
+from promptlog.otel import wrapped
 from promptlog.otel.content import add_content
 from promptlog.otel.logs import log_record
-from promptlog.otel.names import WITHIN_CALL, api_type_of, operation_of, provider_of
+from promptlog.otel.names import WITHIN_CALL, api_type_of, error_type_in, operation_of, provider_of
 from promptlog.otel.sorting import Sorted, is_content_name, says_something
 from promptlog.otel.strings import DROPPED, as_text
 from promptlog.otel.usage import cost_of, from_langfuse, settle
@@ -43,6 +44,9 @@ def span_record(span: SpanData, *, capture_content: bool = True, inherit: bool =
     attributes = span.attributes
     managed = MANAGED in attributes and as_text(attributes[MANAGED]).lower() == "true"
     operation = None if managed or WITHIN_CALL in attributes else operation_of(attributes)
+    if operation is None and span.status == "ERROR" and (failed := wrapped.as_call(span)) is not None:
+        span, operation = failed
+        attributes = span.attributes
     call = operation is not None
     found = Sorted(attributes, call=call, capture_content=capture_content)
     own = found.take_metadata()
@@ -224,6 +228,7 @@ def _add_usage(record: dict[str, Any], found: Sorted) -> None:
 
 def _add_outcome(record: dict[str, Any], span: SpanData, found: Sorted) -> None:
     """Add the status and, where it went wrong, the type and message: the exception's own words before the span's."""
+    attributes = span.attributes
     level, said = found.take("level"), found.take("status_message")
     error_type = found.take("error_type")
     failed = span.status == "ERROR" or level == "ERROR" or (error_type is not None and span.status != "OK")
@@ -236,6 +241,7 @@ def _add_outcome(record: dict[str, Any], span: SpanData, found: Sorted) -> None:
                 error_type = error_type or (kind if isinstance(kind, str) else None)
                 message = text if isinstance(text, str) else message
         message = message or said or span.status_message
+        error_type = error_type or error_type_in(message, attributes)
     elif level == "WARNING":
         message = said
     if error_type:

@@ -7,6 +7,7 @@ Sources: PromptLayer's SDK 1.5.16 (`span_exporter.py`: canonical providers and k
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -133,3 +134,23 @@ def api_type_of(operation: str, provider: str | None, attributes: Mapping[str, A
         if method in _BEDROCK:
             return _BEDROCK[method]
     return operation.replace("_", "-")
+
+
+#: PromptLayer's words for what a provider's server answers; another status of 400 and above is PROVIDER_ERROR.
+_ERROR_TYPES = {
+    401: "PROVIDER_AUTH_ERROR",
+    402: "PROVIDER_QUOTA_LIMIT",
+    408: "PROVIDER_TIMEOUT",
+    429: "PROVIDER_RATE_LIMIT",
+    504: "PROVIDER_TIMEOUT",
+}
+_STATUS = re.compile(r"Error code: ([45]\d\d)\b")  # how OpenAI's and Anthropic's SDKs begin what they raise
+
+
+def error_type_in(message: str | None, attributes: Mapping[str, Any]) -> str | None:
+    """Return the type of a failure that names none, by the status of HTTP that it tells of; None where it tells of none."""
+    status = attributes.get("http.response.status_code")
+    if not isinstance(status, int):
+        found = _STATUS.search(message or "")
+        status = int(found[1]) if found else 0
+    return _ERROR_TYPES.get(status, "PROVIDER_ERROR" if status >= 400 else None)  # noqa: PLR2004 - HTTP's

@@ -117,6 +117,22 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
+def address_of_this_machine(anywhere: str) -> str | None:
+    """Return the address under which others reach a server that listens on all; None where there is no network.
+
+    It is the one that this machine would speak from; a datagram's socket that is connected sends nothing.
+    """
+    family, elsewhere = (
+        (socket.AF_INET6, "2001:db8::1") if ":" in anywhere else (socket.AF_INET, "192.0.2.1")
+    )  # addresses of documentation
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.connect((elsewhere, 9))
+            return str(asking.getsockname()[0])
+    except OSError:
+        return None
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens; port 0 takes a free one.
 

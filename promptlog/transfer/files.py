@@ -41,4 +41,15 @@ def read_lines(path: Path) -> Iterator[Any]:
                 try:
                     yield from_json(line)
                 except ValueError as error:
-                    raise InvalidInputError(f"line {number} of {str(path)!r} is not JSON: {error}") from None
+                    raise no_json(line, number, path, error) from None
+
+
+def no_json(line: bytes, number: int, path: Path, error: ValueError) -> InvalidInputError:
+    """Return the error of a line that cannot be read: where it goes wrong, or that it is something else altogether."""
+    where, begins = (
+        f"line {number} of {str(path)!r} is not JSON",
+        line.strip()[:40].decode("utf-8", "replace"),
+    )
+    if begins.startswith(("{", "[")):
+        return InvalidInputError(f"{where}: {error}")
+    return InvalidInputError(f"{where}: expected an object, {{…}}, and it begins {begins!r}")

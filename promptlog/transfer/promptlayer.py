@@ -18,6 +18,7 @@ from promptlog.identifiers import foreign_request_id, parse_request_id, to_us
 from promptlog.models.build import request_record
 from promptlog.models.checks import check_score, check_score_name, check_text
 from promptlog.models.encode import encode
+from promptlog.transfer.files import no_json
 from promptlog.transfer.promptlayer_parts import is_prompt, is_trace, span_records
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ class Imported(NamedTuple):
     """How much was found."""
 
     requests: int
+    known: (
+        int | None
+    )  # of the requests, those that were here already; None where the store was too busy to say
     spans: int
     prompts: int  # versions that were not here
 
@@ -79,6 +83,7 @@ def import_promptlayer(
     files: Iterable[Path],
     append: Callable[[Iterable[bytes]], None],
     restore: Callable[[Iterable[Mapping[str, Any]]], int],
+    count_known: Callable[[Iterable[str]], int | None],
 ) -> Imported:
     """Read files of JSON or JSON Lines, write their requests, spans and prompts, and return how many these are.
 
@@ -86,6 +91,7 @@ def import_promptlayer(
         files: what PromptLayer's API returned; all of them are read before anything is written.
         append: takes the records.
         restore: takes the versions of prompts.
+        count_known: tells how many of some ids are here already.
 
     The same files again change nothing, and what was tracked here since stays: each record counts from its request's end.
 
@@ -107,10 +113,12 @@ def import_promptlayer(
                     part = _part(one, where)
                     id = str(part.pop("id"))
                     _add(found.setdefault(id, {}), part)
-    records = [_record(id, part) for id, part in found.items()]
+    ids = {id: id if part["ours"] else foreign_request_id(SOURCE, id) for id, part in found.items()}
+    records = [_record(ids[id], id, part) for id, part in found.items()]
+    known = count_known(ids.values())
     restored = restore(prompts) if prompts else 0
     append([*records, *spans])
-    return Imported(len(records), len(spans), restored)
+    return Imported(len(records), known, len(spans), restored)
 
 
 def _documents(path: Path) -> Iterator[Any]:
@@ -125,8 +133,7 @@ def _documents(path: Path) -> Iterator[Any]:
                 try:
                     yield from_json(line)
                 except ValueError as error:
-                    said = error if number > 1 else whole
-                    raise InvalidInputError(f"line {number} of {str(path)!r} is not JSON: {said}") from None
+                    raise no_json(line, number, path, error if number > 1 else whole) from None
 
 
 def _add(kept: dict[str, Any], part: dict[str, Any]) -> None:
@@ -211,20 +218,18 @@ def _scores(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _record(id: str, part: dict[str, Any]) -> bytes:
+def _record(request_id: str, id: str, part: dict[str, Any]) -> bytes:
     scores, metadata = part.pop("scores"), part.pop("metadata")
     label, logged_at = part.pop("prompt_label", None), part.pop("logged_at", None)
     arguments = {"provider": "unknown", "model": "unknown", "input": None, "output": None, **part}
     arguments.setdefault("request_end_time", arguments["request_start_time"])
-    if not (ours := arguments.pop("ours")):
+    if not arguments.pop("ours"):
         metadata = {**metadata, SOURCE_ID: id}
         if not (arguments.get("input_tokens") or arguments.get("output_tokens")):
             arguments.pop("input_tokens", None)
             arguments.pop("output_tokens", None)
     try:
-        record = request_record(
-            **arguments, metadata=metadata, request_id=id if ours else foreign_request_id(SOURCE, id)
-        )
+        record = request_record(**arguments, metadata=metadata, request_id=request_id)
         if label is not None:
             record.setdefault("prompt", {})["label"] = check_text(label, "prompt_label")
         record["source_time"] = record["end_time"] if logged_at is None else to_us(logged_at, "logged_at") + 1

@@ -35,6 +35,7 @@ def test_otlp(shell: Shell, tmp_path: Path) -> None:
         {
             "spans": 2,
             "requests": 1,
+            "known": 1,
             "logs": 1,
             "other_logs": 1,
             "repaired": {},
@@ -43,6 +44,9 @@ def test_otlp(shell: Shell, tmp_path: Path) -> None:
             "sample": [],
         }
     ]
+    assert "2 spans read, 1 of them calls to a model (1 of these here already)" in shell.ok(
+        "import", "otlp", str(lines)
+    )
     assert [row["count"] for row in shell.rows("sql", "SELECT count(*) AS count FROM requests")] == [1]
 
 
@@ -69,6 +73,22 @@ def test_what_is_no_otlp(shell: Shell, tmp_path: Path) -> None:
     assert "is empty" in shell.refused("import", "otlp", str(empty))
     assert "No such file" in shell.refused("import", "otlp", str(tmp_path / "absent"))
     assert shell.rows("sql", "SELECT count(*) AS count FROM spans") == [{"count": 0}]
+
+
+def test_what_is_no_json(shell: Shell, tmp_path: Path) -> None:
+    """One line names the file, the place, and what was expected there."""
+    file = tmp_path / "a.jsonl"
+    for arguments in (["file"], ["promptlayer"]):
+        file.write_text("not json\n")
+        said = shell.refused("import", *arguments, str(file))
+        assert (
+            f"line 1 of {str(file)!r} is not JSON: expected an object, {{…}}, and it begins 'not json'"
+            in said
+        )
+        file.write_text('{"provider": "a",}\n')
+        assert f"line 1 of {str(file)!r} is not JSON: trailing comma" in shell.refused(
+            "import", *arguments, str(file)
+        )
 
 
 def test_a_file_needs_no_word_before_it(shell: Shell, tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ def test_run_that_fails(cake: Shell, wire: Wire) -> None:
     assert "--base-url needs --provider" in cake.refused(
         "run", "cake-recipe", *VARIABLES, "--base-url", "http://x"
     )
+    keyless = cake.run("run", "cake-recipe", *VARIABLES, OPENAI_API_KEY="").stderr
+    assert "set OPENAI_API_KEY, or ask a server that needs none: --provider ollama" in keyless
     assert cake.rows("list") == []
     wire.next(*["status=400"] * 3)
     assert "the model did not answer: BadRequestError" in cake.refused("run", "cake-recipe", *VARIABLES)

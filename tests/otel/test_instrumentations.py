@@ -95,7 +95,7 @@ DIFFERS: dict[str, dict[str, Row]] = {
     },
     "langfuse, by OTLP": {
         "": {"provider": None, "api_type": "chat", "finish_reason": None},
-        "refused": {"error_type": None},
+        "refused": {"error_type": "PROVIDER_RATE_LIMIT"},
     },
     "promptlayer, by OTLP": {},
 }

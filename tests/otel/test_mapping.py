@@ -78,6 +78,41 @@ def test_a_request_that_is_logged_by_other_means_is_linked_and_not_made_again() 
     assert alone["kind"] == "span"
 
 
+def test_a_failed_call_of_promptlayers_wrapper_is_a_request() -> None:
+    """Its SDK logs what is answered by other means, and of what raises sends nothing but this span."""
+    asked = {"model": "gpt-4o", "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}]}
+    noted = {
+        "provider": "openai",
+        "function_name": "openai.OpenAI.chat.completions.create",
+        "function_input": str({"args": (), "kwargs": asked}),
+    }
+    raised = an_event("exception", **{"exception.type": "openai.RateLimitError", "exception.message": "slow"})
+    record = span_record(a_span(noted, status="ERROR", events=[raised]))
+    assert record["kind"] == "request"
+    told = [
+        record[name]
+        for name in ("provider", "model", "parameters", "status", "error_type", "error_message", "api_type")
+    ]
+    assert told == [
+        "openai",
+        "gpt-4o",
+        {"temperature": 0.5},
+        "ERROR",
+        "openai.RateLimitError",
+        "slow",
+        "chat-completions",
+    ]
+    assert record["input"]["messages"][0]["content"][0]["text"] == "Hi"
+    hidden = span_record(a_span(noted, status="ERROR"), capture_content=False)
+    assert (hidden["model"], "Hi" in str(hidden)) == ("gpt-4o", False)
+    odd = noted | {"function_input": "{'args': (), 'kwargs': {'model': <object>}}"}
+    kept = span_record(a_span(odd, status="ERROR"))
+    assert kept["span"]["attributes"]["function_input"] == odd["function_input"]
+    for other in (noted | {"function_output": "x"}, noted | {"function_name": "openai.OpenAI"}):
+        assert span_record(a_span(other, status="ERROR"))["kind"] == "span"
+    assert span_record(a_span(noted))["kind"] == "span"
+
+
 @pytest.mark.parametrize(
     ("winner", "loser", "field"),
     [
@@ -174,6 +209,14 @@ def test_tags_of_all_vocabularies_add_up() -> None:
         ({}, {"status": "SUCCESS"}),
         ({"status": "OK"}, {"status": "SUCCESS"}),
         ({"status": "ERROR", "status_message": "boom"}, {"status": "ERROR", "error_message": "boom"}),
+        (
+            {"status": "ERROR", "status_message": "Error code: 429 - slow down"},
+            {"status": "ERROR", "error_type": "PROVIDER_RATE_LIMIT", "error_message": "Error code: 429 - slow down"},
+        ),
+        (
+            {"status": "ERROR", "attributes": a_call(**{"http.response.status_code": 503})},
+            {"status": "ERROR", "error_type": "PROVIDER_ERROR"},
+        ),
         ({"attributes": a_call(**{"error.type": "timeout"})}, {"status": "ERROR", "error_type": "timeout"}),
         (
             {

@@ -179,7 +179,7 @@ def test_what_cannot_be_drawn_is_said(filled: PromptLog, monkeypatch: pytest.Mon
         with pytest.raises(errors.InvalidInputError, match=said):
             wrong()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(errors.MissingExtraError, match="pip install altair"):
+    with pytest.raises(errors.MissingExtraError, match=r"'altair'.*pip install 'promptlog-local\[plot\]'"):
         groups.plot()
 
 

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import json
 import sys
+import time
 from typing import Any
 
 PROMPT = {
@@ -145,6 +146,11 @@ async def calls(kind: str, base_url: str) -> dict[str, Any]:
         await value(pl.templates.get("nowhere"))
     except promptlayer.PromptLayerNotFoundError as error:
         found["no_prompt"] = str(error)
+    began = time.monotonic()
+    try:
+        await value(pl.run_workflow("bake"))
+    except promptlayer.PromptLayerError as error:
+        found["workflow"] = [str(error), time.monotonic() - began]
     try:
         await value(
             pl.run(
@@ -191,6 +197,11 @@ async def traced(kind: str, base_url: str) -> dict[str, Any]:
         client = pl.openai.OpenAI(base_url=openai_url(found), api_key="sk-test")
         asked = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi there"}]}
         _, found["openai"] = client.chat.completions.create(**asked, return_pl_id=True)
+        failing = pl.openai.OpenAI(base_url=openai_url(found), api_key="sk-test", max_retries=0)
+        try:
+            failing.chat.completions.create(**asked, extra_headers={"x-wire": "status=429"})
+        except Exception as error:
+            found["refused"] = str(error)
     pl.tracer_provider.force_flush()
     del found["get"]
     return found

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_every_door_is_described(tmp_path: Path) -> None:
-    """Each path and method of the server but those that answer 501, and no others."""
+    """Each path and method of the server but those of what there is not, and no others."""
     with TestClient(make_app(PromptLog(tmp_path / "a.duckdb")), base_url="http://localhost") as browser:
         told = browser.get("/openapi.json").json()["paths"]
         page = browser.get("/openapi")

@@ -116,6 +116,13 @@ def check_templates(program: Ran) -> None:
     assert "no prompt 'nowhere'" in program.found["no_prompt"]
 
 
+def check_what_there_is_not_is_said_at_once(program: Ran) -> None:
+    """The SDK does not try again, which it waits 2 seconds for, and passes the sentence on."""
+    said, seconds = program.found["workflow"]
+    assert "promptlog runs no workflows" in said
+    assert seconds < 2
+
+
 RUNS = [
     ("run", "openai", "cake/recipe"),
     ("run_claude", "anthropic", "cake-claude"),
@@ -173,6 +180,7 @@ CHECKS = [
     check_what_the_sdk_fills_in_is_not_known,
     check_every_track_call,
     check_templates,
+    check_what_there_is_not_is_said_at_once,
     check_run,
     check_run_in_a_group_and_one_that_fails,
     check_wrappers,
@@ -209,6 +217,9 @@ def test_tracing(kind: str, tmp_path: Path) -> None:
         wrapped = found.client.requests.get(found.found["openai"])
         assert wrapped.trace_id not in (None, trace_id)
         assert [span.span_id for span in found.client.trace(wrapped.trace_id).roots] == [wrapped.span_id]
+    failed = {(one.model, one.input_text, one.error_message) for one in found.client.search("status:error")}
+    # A set: an instrumentation that the SDK does not mark tells of the call once more.
+    assert failed == ({("gpt-4o-mini", "Hi there", found.found["refused"])} if kind == "sync" else set())
 
 
 def test_a_span_of_a_call_that_was_tracked_is_no_second_request(tmp_path: Path) -> None:

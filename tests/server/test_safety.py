@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -130,6 +131,11 @@ def test_a_token_opens_what_others_can_reach(client: PromptLog) -> None:
     ours = browser(make_app(client, token="s3cret"))
     assert ours.get("/").status_code == 401
     assert ours.get("/?token=wrong").status_code == 401
+    asked = ours.get("/analytics", params={"q": '"><b>', "token": "x"}, headers={"accept": "text/html,*/*"})
+    assert (asked.status_code, "That is not the token" in asked.text) == (401, True)
+    assert 'name="token"' in asked.text
+    assert 'name="q" value="&quot;&gt;&lt;b&gt;"' in asked.text
+    assert "not the token" not in ours.get("/", headers={"accept": "text/html"}).text
     assert ours.get("/", headers={"authorization": "Bearer s3cret"}).status_code == 200
     shown = ours.get("http://127.0.0.1:7575//evil.example/x?token=s3cret&page=2")
     assert shown.status_code == 303
@@ -215,6 +221,9 @@ def test_elsewhere_a_token_is_made_up(tmp_path: Path) -> None:
     with serving(tmp_path / "a.duckdb", "--host", "0.0.0.0") as served:
         page = next(line.split()[-1] for line in served.said if "pages" in line)
         assert httpx.get(served.url).status_code == 401
+        reached = running.address_of_this_machine("0.0.0.0")  # where there is a network
+        port = served.url.rpartition(":")[2]
+        assert reached is None or httpx.get(f"http://{reached}:{port}").status_code == 401
         assert httpx.get(page, follow_redirects=True).status_code == 200
         # Programs send it as PromptLayer's SDK sends its key: in the body, or in its header.
         token = page.partition("token=")[2]
@@ -268,8 +277,9 @@ def test_what_never_comes_is_given_up(tmp_path: Path) -> None:
 
 def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
     """507, each time, and the server goes on."""
-    (tmp_path / "a.duckdb.journal").write_text("in the way")
     with serving(tmp_path / "a.duckdb") as served:
+        shutil.rmtree(tmp_path / "a.duckdb.journal")
+        (tmp_path / "a.duckdb.journal").write_text("in the way")
         for _ in range(2):
             refused = httpx.post(f"{served.url}/log-request", json=REQUEST)
             assert (refused.status_code, refused.json()["success"]) == (507, False)
@@ -406,6 +416,15 @@ def refused(*arguments: str) -> str:
     assert ran.returncode == 1
     assert len(ran.stderr.splitlines()) == 1
     return ran.stderr
+
+
+def test_a_store_that_cannot_be_opened_is_not_served(tmp_path: Path) -> None:
+    """Before it could answer to a log that it has it, in one line."""
+    text = tmp_path / "text.duckdb"
+    text.write_text("no database")
+    assert str(text) in refused("--store", str(text), "serve", "--port", "0")
+    assert text.read_text() == "no database"
+    assert "/proc/x" in refused("--store", "/proc/x/y.duckdb", "serve", "--port", "0")
 
 
 def test_the_memory_of_the_database_can_be_set(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from promptlog import PromptLog, foreign_request_id
 from promptlog.errors import InvalidInputError
+from promptlog.transfer.known import count_known
 from promptlog.transfer.promptlayer import Imported, import_promptlayer
 
 if TYPE_CHECKING:
@@ -60,13 +62,15 @@ def written(folder: Path, *documents: Any) -> list[Path]:
 
 def loaded(client: PromptLog, files: list[Path]) -> Imported:
     """Import files into a store."""
-    return import_promptlayer(files, client._append_lines, client.templates.restore)
+    return import_promptlayer(
+        files, client._append_lines, client.templates.restore, partial(count_known, client.requests)
+    )
 
 
 def test_a_page_and_the_request_itself_are_one(client: PromptLog, tmp_path: Path) -> None:
     """The page has metadata, tags and scores, the request its content, whichever comes first."""
-    for order in ((PAGE, REQUEST), (REQUEST, PAGE)):
-        assert loaded(client, written(tmp_path, *order)).requests == 1
+    for order, known in (((PAGE, REQUEST), 0), ((REQUEST, PAGE), 1)):
+        assert loaded(client, written(tmp_path, *order))[:2] == (1, known)
         (kept,) = client.requests
         assert kept.request_id == foreign_request_id("promptlayer", 132)
         assert kept.metadata == {"user_id": "u1", "n": "3", "source_id": "132"}

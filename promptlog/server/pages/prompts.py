@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from promptlog.errors import PromptLogError
+from promptlog.errors import MissingKeyError, PromptLogError
 from promptlog.expressions.face import col
 from promptlog.models.content import text_of
 from promptlog.providers.failures import is_logged_note, logged_as
@@ -159,6 +159,11 @@ def _tried(template: dict[str, Any], request_id: str | None = None) -> dict[str,
 
 def _failed(error: Exception) -> dict[str, Any]:
     said = str(error) if isinstance(error, PromptLogError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, MissingKeyError):
+        said = (
+            f"no API key for the provider {error.provider!r}: set {error.variable} where promptlog serve starts, or start "
+            f"it with --provider {error.provider}=URL, a server that speaks as it does"
+        )
     said = "\n".join([said, *(note for note in getattr(error, "__notes__", ()) if not is_logged_note(note))])
     return {"error": said, "said": [], "request_id": logged_as(error)}
 

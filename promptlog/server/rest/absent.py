@@ -93,6 +93,6 @@ def _wrong(methods: set[str]) -> Callable[[Call], Awaitable[Response]]:
 
 def _absent(why: str) -> Callable[[Call], Awaitable[Response]]:
     async def absent(_: Call) -> Response:
-        raise HTTPException(501, why)
+        raise HTTPException(404, why)  # 501 says it too, but PromptLayer's SDK repeats what is 5xx for 14 s
 
     return absent

@@ -11,7 +11,7 @@ from promptlog.expressions.grouping import by_time, count
 from promptlog.identifiers import prompt_id
 from promptlog.server.rest.charts import custom_analytics
 from promptlog.server.rest.doors import Call, door
-from promptlog.server.rest.fields import known
+from promptlog.server.rest.fields import known, seconds
 from promptlog.server.rest.filter_table import CALLS_TOOLS, PLAIN_TEXT, TOOL
 from promptlog.server.rest.filters import condition_of, names_of
 from promptlog.server.rest.searching import QUERY
@@ -163,9 +163,9 @@ def _inside(asked: Any) -> dict[str, Any]:
             {
                 "toolName": name,
                 "requests": requests,
-                "avgLatencySeconds": _seconds(row["mean"]),
-                "minLatencySeconds": _seconds(row["least"]),
-                "maxLatencySeconds": _seconds(row["most"]),
+                "avgLatencySeconds": seconds(row["mean"]),
+                "minLatencySeconds": seconds(row["least"]),
+                "maxLatencySeconds": seconds(row["most"]),
             }
         )
     return {
@@ -203,7 +203,7 @@ def _by_day(
             date = _date(row["time"], found.every)
             requests[row[column]].append([date, row["n"]])
             for name, measure in _LATENCIES.items():
-                latency[row[column]][name].append([date, _seconds(row[measure])])
+                latency[row[column]][name].append([date, seconds(row[measure])])
     return requests, latency
 
 
@@ -214,7 +214,7 @@ def _totals(found: Analytics, buckets: dict[Any, dict[str, Any]]) -> dict[str, A
     return {
         "success": True,
         "chartInterval": _interval(found.every),
-        "averageLatency": _seconds(totals.latency_ms_mean),
+        "averageLatency": seconds(totals.latency_ms_mean),
         "totalCost": totals.cost_usd,
         "totalTokens": totals.input_tokens + totals.output_tokens,
         "totalRequests": totals.requests,
@@ -223,7 +223,7 @@ def _totals(found: Analytics, buckets: dict[Any, dict[str, Any]]) -> dict[str, A
         "cacheTokenRatio": cached / totals.input_tokens if totals.input_tokens else None,
         "latency": {
             name: {
-                _date(row["time"], found.every): _seconds(row[f"latency_ms_{measure}"]) for row in over_time
+                _date(row["time"], found.every): seconds(row[f"latency_ms_{measure}"]) for row in over_time
             }
             for name, measure in _LATENCIES.items()
         },
@@ -256,7 +256,7 @@ def _bucket(row: dict[str, Any], more: dict[str, Any], every: str) -> dict[str, 
         "inputTokens": row["input_tokens"],
         "outputTokens": row["output_tokens"],
         "cost": row["cost_usd"],
-        "latency": _seconds(row["latency_ms_mean"]),
+        "latency": seconds(row["latency_ms_mean"]),
         "cachedTokens": more.get("cached", 0),
         "thinkingTokens": more.get("thinking", 0),
         "traceShare": more.get("traced", 0) / row["requests"] if row["requests"] else None,
@@ -281,7 +281,3 @@ def _breakdown(table: Any, column: str, name: str) -> list[dict[str, Any]]:
 def _named(table: Any, column: str) -> list[dict[str, Any]]:
     """Return the rows that are of something: requests without a prompt or a tag are a row of their own."""
     return [row for row in table.dicts() if row[column] is not None]
-
-
-def _seconds(latency_ms: float | None) -> float | None:
-    return None if latency_ms is None else latency_ms / 1000

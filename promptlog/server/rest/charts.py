@@ -280,7 +280,7 @@ class _Chart:
     def _values(self, row: dict[str, Any]) -> dict[str, Any]:
         values = ((one, row[f"v{place}"]) for place, one in enumerate(self.series))
         return {
-            one.key: value / one.divided if value is not None and one.divided > 1 else value
+            one.key: round(value / one.divided, 6) if value is not None and one.divided > 1 else value
             for one, value in values
         }
 

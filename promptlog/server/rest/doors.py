@@ -78,6 +78,7 @@ async def _enter(
     secrets = [house.token] if house.token is not None else []
     secrets += [house.api_key] if house.api_key is not None and (keyed or secrets) else []
     shown = not secrets or _shows_key(request, house, secrets)
+    reads_body = reads_body and (needs_body or (await request.body()).strip() not in (b"", b"null"))
     if not shown and not reads_body:
         raise _no_key()
     if writes and house.read_only:

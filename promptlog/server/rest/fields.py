@@ -28,6 +28,11 @@ SOURCE = "promptlayer"
 _WORD = re.compile(r"\w+")
 
 
+def seconds(milliseconds: float | None) -> float | None:
+    """Return a duration in PromptLayer's unit, exact to the microsecond that times have here."""
+    return None if milliseconds is None else round(milliseconds / 1000, 6)
+
+
 def required(body: Mapping[str, Any], *names: str) -> None:
     """Refuse a body without one of the fields.
 

@@ -13,7 +13,7 @@ from promptlog.expressions.grouping import count
 from promptlog.identifiers import prompt_id
 from promptlog.server.rest.blueprints import blueprint_of
 from promptlog.server.rest.doors import Call, door
-from promptlog.server.rest.fields import known, naming, request_id_of
+from promptlog.server.rest.fields import known, naming, request_id_of, seconds
 from promptlog.server.rest.filters import condition_of, names_of
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _item(row: dict[str, Any], *, with_prompt: bool) -> dict[str, Any]:
         "price": row["cost_usd"],
         "request_start_time": row["start_time"],
         "request_end_time": row["end_time"],
-        "latency": row["latency_ms"] / 1000,
+        "latency": seconds(row["latency_ms"]),
         "status": row["status"],
         "error_type": row["error_type"],
         "error_message": row["error_message"],
