@@ -63,9 +63,14 @@ def test_ctrl_c_while_waiting_for_a_turn_leaves_the_line(tmp_path: Path) -> None
     client.requests.count()
     thread.start()
     holding.wait()
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        client.requests.count()
+    # A shell's background jobs, which tests may run in, are started deaf to Ctrl-C, and Python stays so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            client.requests.count()
+    finally:
+        signal.signal(signal.SIGINT, before)
     let_go.set()
     thread.join()
     assert client.requests.count() == 0
