@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from promptlog.otel.encoding import Encoder, captures_content
 from promptlog.otel.sdk import Converter
+from promptlog.otel.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +54,7 @@ class _Exporter:
             try:
                 body = body_of(item)
             except Exception as error:  # whatever it is, the others of the batch are kept
-                bad.append(f"{type(error).__name__}: {error}")
+                bad.append(printable(f"{type(error).__name__}: {error}"))
                 continue
             if body is not None:
                 bodies.append(body)

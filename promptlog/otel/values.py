@@ -89,12 +89,17 @@ def plain_attributes(given: Mapping[str, Any] | None, lost: list[str], dropped: 
 
 def without(attributes: Mapping[str, Any], reasons: Mapping[str, str], lost: list[str]) -> dict[str, Any]:
     """Return attributes without some of them, and with the reasons."""
-    said = [f"{str(key)[:_LONGEST_NAME]}: {why}" for key, why in reasons.items()]
+    said = [f"{printable(str(key)[:_LONGEST_NAME])}: {why}" for key, why in reasons.items()]
     lost += said
     kept = {key: value for key, value in attributes.items() if key not in reasons}
     before = kept.get(DROPPED)
     kept[DROPPED] = [*before, *said] if isinstance(before, list) else said
     return kept
+
+
+def printable(text: str) -> str:
+    """Return a text that any log takes, on one line: a lone surrogate or a control character stands escaped."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def mended(given: SpanData) -> SpanData:

@@ -231,6 +231,16 @@ def test_spans_that_are_none(
     assert "5 spans not kept" in caplog.text
 
 
+def test_what_is_said_can_be_printed(
+    client: PromptLog, exporter: PromptLogSpanExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A name with a lone surrogate or a line's end reaches the log escaped, and any handler can write it."""
+    assert exporter.export([span("s", {"a\ud800\n": object()})]) is SpanExportResult.SUCCESS
+    assert r"a\ud800\n: it is of type object" in caplog.text
+    caplog.text.encode()
+    assert kept(client)["s"][DROPPED] == [r"a\ud800\n: it is of type object"]
+
+
 def test_a_store_that_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where the disk refuses, the export fails with a word in the log and no error; with room again it goes on."""
     client = PromptLog(tmp_path / "s.duckdb")
