@@ -330,19 +330,27 @@ def test_prompts_are_tried(browser: Browser, served: Served) -> None:
         assert page.get_by_text("You said: A plum cake").is_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        pytest.param(1280, "dark", marks=pytest.mark.slow),
+        pytest.param(390, "light", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int, scheme: str) -> None:
     """On any page, light and dark, wide and as narrow as a phone, where nothing is wider than the page."""
     hostile = PromptLog(served.store).search("evil:exists").ids()[0]
     trace = f"/traces/{_TRACE}"
-    for address in (
+    addresses = (
         *_PAGES[:-1],
         f"/requests/{hostile}",
         "/prompts/one?name=team/cake",
         trace,
         f"{trace}/spans/{_SPAN}",
-    ):
-        with looking(browser, served.url, width=width, scheme=scheme) as page:
+    )
+    with looking(browser, served.url, width=width, scheme=scheme) as page:
+        for address in addresses:
             page.goto(address)
             page.wait_for_load_state("networkidle")
             page.wait_for_timeout(100)
@@ -358,8 +366,8 @@ def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:
     hostile = PromptLog(served.store).search("evil:exists").ids()[0]
     evil = "c=start_time&c=model&c=provider&c=input_text&c=meta.evil&c=tags&c=scores&c=error_message"
     pages = ("/", f"/?{evil}", "/?q=evil:exists", f"/requests/{hostile}", "/keys", "/keys/values?key=evil", "/sessions", "/analytics?by=evil", "/analytics?by=model", "/prompts/one?name=team/cake", "/traces", f"/traces/{_TRACE}", f"/traces/{_TRACE}/spans/{_SPAN}")  # fmt: skip
-    for address in pages:
-        with looking(browser, served.url) as page:
+    with looking(browser, served.url) as page:
+        for address in pages:
             page.goto(address)
             page.wait_for_load_state("networkidle")
             assert page.locator("img[src=x]").count() == 0
