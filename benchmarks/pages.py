@@ -110,7 +110,7 @@ def _took_ms(browser: httpx.Client, address: str) -> float:
 
 @contextmanager
 def _serving(path: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "promptlog.cli", "--store", str(path), "serve", "--port", "0"]
+    command = [sys.executable, "-m", "promptlog", "--store", str(path), "serve", "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     told = next(found for line in process.stderr if (found := re.search(r"base_url=(\S+)", line)))

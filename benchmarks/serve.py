@@ -88,7 +88,7 @@ def _batches() -> list[tuple[bytes, int]]:
 
 @contextmanager
 def _serving(path: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    command = [sys.executable, "-m", "promptlog.cli", "--store", str(path), "serve", "--port", "0"]
+    command = [sys.executable, "-m", "promptlog", "--store", str(path), "serve", "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:

@@ -6,7 +6,7 @@ ask it questions from a notebook or a shell, offline.
 The house. A floor imports only floors below it, and `tests/test_floors.py` holds that:
 
 ```
-5  cli (the shell)   otel (OpenTelemetry: spans as requests)   the edges
+5  cli (the shell; __main__ opens it)   otel (OpenTelemetry: spans as requests)   the edges
    server (a browser, PromptLayer's SDK and OTLP over HTTP)
 4  client, async_client, track, overview, prompting,           PromptLog: the face over all of it
    instrument

@@ -99,7 +99,7 @@ def test_the_shell_examples_run(tmp_path: Path) -> None:
         }  # fmt: skip
         for command in COMMANDS:
             ran = subprocess.run(
-                command.replace("promptlog ", f"{sys.executable} -m promptlog.cli ", 1),
+                command.replace("promptlog ", f"{sys.executable} -m promptlog ", 1),
                 shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
             )  # fmt: skip
             assert ran.returncode == 0, (command, ran.stderr)
@@ -118,7 +118,7 @@ def test_the_two_commands() -> None:
 def test_every_command_stands_in_the_readme() -> None:
     """Whoever reads the page knows each command's name."""
     ran = subprocess.run(
-        [sys.executable, "-m", "promptlog.cli", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "promptlog", "--help"], capture_output=True, text=True, check=True
     )
     commands = re.findall(r"^\W*([a-z]+)  +\S", ran.stdout.split("Commands")[1], re.MULTILINE)
     assert len(commands) >= 11

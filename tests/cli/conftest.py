@@ -34,7 +34,7 @@ class Shell:
     def run(self, *arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "promptlog.cli", *arguments],
+            [sys.executable, "-m", "promptlog", *arguments],
             input=stdin,
             capture_output=True,
             text=True,

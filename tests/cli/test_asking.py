@@ -152,7 +152,7 @@ def test_sql(shell: Shell, ids: list[str]) -> None:
 def test_stdout_that_ends(shell: Shell, ids: list[str]) -> None:
     """A closed pipe is silent, and a full disk under stdout is one line."""
     for _ in range(2):
-        command = [sys.executable, "-m", "promptlog.cli", "sql", "--json", "select * from range(100000)"]
+        command = [sys.executable, "-m", "promptlog", "sql", "--json", "select * from range(100000)"]
         with subprocess.Popen(
             command, env=shell.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as running:

@@ -160,7 +160,7 @@ def test_ctrl_c_in_a_query(shell: Shell) -> None:
 
 def _started(shell: Shell, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "promptlog.cli", *arguments],
+        [sys.executable, "-m", "promptlog", *arguments],
         env=shell.env,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

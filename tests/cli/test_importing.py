@@ -108,7 +108,7 @@ def test_a_bar_on_a_terminal(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text(f"{as_json(SPANS)}\n" * 50)
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "promptlog.cli", "import", "otlp", str(file)]
+    command = [sys.executable, "-m", "promptlog", "import", "otlp", str(file)]
     with subprocess.Popen(
         command, stderr=theirs, stdout=subprocess.DEVNULL, env={**shell.env, "TERM": "xterm"}
     ) as ran:

@@ -140,7 +140,7 @@ def test_run_on_a_terminal_streams(cake: Shell, wire: Wire) -> None:
     arguments = [
         sys.executable,
         "-m",
-        "promptlog.cli",
+        "promptlog",
         "run",
         "cake-recipe",
         "--var",

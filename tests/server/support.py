@@ -36,7 +36,7 @@ def serving(store: Path, *arguments: str, **environment: str) -> Iterator[Served
     command = [
         sys.executable,
         "-m",
-        "promptlog.cli",
+        "promptlog",
         "--store",
         str(store),
         "serve",

@@ -411,7 +411,7 @@ def test_a_server_that_reads_makes_no_store(tmp_path: Path) -> None:
 
 def refused(*arguments: str) -> str:
     """Return the one line that the shell says of arguments that it refuses."""
-    command = [sys.executable, "-m", "promptlog.cli", *arguments]
+    command = [sys.executable, "-m", "promptlog", *arguments]
     ran = subprocess.run(command, check=False, capture_output=True, text=True)
     assert ran.returncode == 1
     assert len(ran.stderr.splitlines()) == 1
@@ -429,7 +429,7 @@ def test_a_store_that_cannot_be_opened_is_not_served(tmp_path: Path) -> None:
 
 def test_the_memory_of_the_database_can_be_set(tmp_path: Path) -> None:
     """It is DuckDB's own limit; what is no size is refused before anything is served."""
-    command = [sys.executable, "-m", "promptlog.cli", "--store", str(tmp_path / "a.duckdb")]
+    command = [sys.executable, "-m", "promptlog", "--store", str(tmp_path / "a.duckdb")]
     ran = subprocess.run([*command, "serve", "--memory", "lots"], check=False, capture_output=True, text=True)
     assert (ran.returncode, "such as 512MB" in ran.stderr) == (1, True)
     asked = subprocess.run(

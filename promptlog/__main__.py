@@ -1,4 +1,4 @@
-"""`python -m promptlog.cli`."""
+"""`python -m promptlog`."""
 
 from promptlog.cli import main
 
