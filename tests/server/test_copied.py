@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.datastructures import QueryParams
 
 from promptlog import PromptLog
 from promptlog.server.house import House
-from promptlog.server.pages import analytics, python
+from promptlog.server.pages import analytics, prompt_use, python
 from promptlog.server.pages.charts import By
 from promptlog.server.pages.view import View
-from tests.samples import request
+from tests.samples import START, request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,3 +83,39 @@ def test_a_search_is_done_anew(tmp_path: Path) -> None:
         ran(python.finding(str(client.path), client.requests.get(str(ids[0]))))["request"].request_id
         == ids[0]
     )
+
+
+@pytest.mark.parametrize("name", ["cake", 'it\'s a "cake"\\'])
+def test_how_a_prompt_does(name: str, tmp_path: Path) -> None:
+    """Each version's figures are those of its requests, and the Python that is copied finds the same."""
+    client = PromptLog(tmp_path / "a.duckdb")
+    for version, seconds, quality in ((1, 1, None), (1, 3, 50), (2, 2, 80), (2, 2, 90), (None, 4, None)):
+        given = request(
+            prompt_name=name, prompt_version_number=version, price=seconds / 10, request_end_time=START + seconds,
+            status="ERROR" if seconds == 3 else "SUCCESS",
+        )  # fmt: skip
+        logged = client.log_request(**given)["id"]
+        assert logged
+        if quality is not None:
+            client.track.score(logged, quality, 'it\'s "good"')
+    client.log_request(**request(prompt_name="another", prompt_version_number=1))
+    client.log_request(**request())
+    assert {one: requests for one, (requests, _) in prompt_use.of_all(client).items()} == {
+        name: 5,
+        "another": 1,
+    }
+    told = prompt_use.of_versions(client, name)
+    assert told["scores"] == ['it\'s "good"']
+    measured = [
+        (row["version"], row["requests"], row["errors"], row["p50"], row["scores"]) for row in told["rows"]
+    ]
+    assert sorted(measured, key=str) == [
+        (1, 2, 1, 2000, [50]), (2, 2, 0, 2000, [85]), (None, 1, 0, 4000, [None]),
+    ]  # fmt: skip
+    for row in told["rows"]:
+        view = View.of(QueryParams(row["those"].partition("?")[2]))
+        assert client.search(view.q).count() == row["requests"]
+    same = ran(told["python"])["rows"]
+    for row in told["rows"]:
+        known = {column: value for column, value in row.items() if column not in ("those", "scores")}
+        assert known in same

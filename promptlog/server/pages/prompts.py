@@ -17,7 +17,7 @@ from promptlog.models.content import text_of
 from promptlog.providers.failures import is_logged_note, logged_as
 from promptlog.server.house import house_of
 from promptlog.server.numbers import small_int
-from promptlog.server.pages import content
+from promptlog.server.pages import content, prompt_use
 from promptlog.server.pages.rendering import answer, part
 from promptlog.server.pages.view import View
 
@@ -41,6 +41,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route(PATH, show),
         Route(f"{PATH}/one", show_one),
+        Route(f"{PATH}/use", show_use),
         Route(f"{PATH}/render", show_rendered),
         Route(f"{PATH}/run", show_run, methods=["POST"]),
     ]
@@ -51,8 +52,15 @@ async def show(request: Request) -> Response:
     house = house_of(request)
 
     def ask() -> dict[str, Any]:
+        used = prompt_use.of_all(house.client)
         found = [
-            {**prompt, "address": _address(prompt["prompt_name"]), "model": _model(prompt)}
+            {
+                **prompt,
+                "address": _address(prompt["prompt_name"]),
+                "model": _model(prompt),
+                "used": used.get(prompt["prompt_name"]),
+                "those": View(q=str(col.prompt_name == prompt["prompt_name"])).address(),
+            }
             for prompt in house.client.templates.all(per_page=_MOST)
         ]
         return {"prompts": found, "most": _MOST}
@@ -84,14 +92,21 @@ async def show_one(request: Request) -> Response:
             "tools": content.tools(shown["prompt_template"]),
             "runs_on": content.tree(shown["metadata"]),
             "variables": shown["prompt_template"].get("input_variables") or [],
-            "model": _model(shown),
+            "model": _model(shown), "named": (shown["metadata"] or {}).get("model") or {},
             "address": f"{PATH}/one",
+            "use": _address(name, "use"),
             "render": _address(name, "render"),
             "run": _address(name, "run"),
             "those": View(q=str(col.prompt_name == name)).address(),
         }  # fmt: skip
 
     return await answer(request, "prompt.html", ask)
+
+
+async def show_use(request: Request) -> Response:
+    """How its versions do, which takes a moment in a large store."""
+    house, name = house_of(request), request.query_params.get("name", "")
+    return await answer(request, "parts/prompt_use.html", prompt_use.of_versions, house.client, name)
 
 
 async def show_rendered(request: Request) -> Response:
@@ -136,6 +151,8 @@ def _run(house: House, name: str, given: Mapping[str, str]) -> Generator[dict[st
             prompt_name=name,
             prompt_version=_reference(given).get("version"),
             input_variables=_variables(given),
+            provider=given.get("provider", "").strip() or None,
+            model=given.get("model", "").strip() or None,
             stream=True,
         ):
             if found["request_id"] is None and (
