@@ -141,6 +141,10 @@ class TemplateError(InvalidInputError):
     """A prompt template is wrong, or cannot be rendered with the variables that were given. Nothing was sent."""
 
 
+class UnknownProviderError(InvalidInputError):
+    """No provider has this name. Nothing was sent."""
+
+
 class SearchSyntaxError(InvalidInputError):
     """A search text cannot be read. The message has three lines: what is wrong, the text, and a mark under the place.
 

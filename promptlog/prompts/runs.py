@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptlog.context import current_context
-from promptlog.errors import InvalidInputError, UnusedVariableWarning, warn
+from promptlog.errors import InvalidInputError, UnknownProviderError, UnusedVariableWarning, warn
 from promptlog.models.checks import check_count, check_dict, check_text
 from promptlog.prompts.call import Append, Call
 from promptlog.prompts.replay import Replay, at_hand, at_hand_later, check_replay, find_answer, replay_key
@@ -16,6 +16,7 @@ from promptlog.prompts.snippets import Reference
 from promptlog.prompts.steps import Ask, Blocking, Deferred, Steps
 from promptlog.prompts.stream import Stream, read, read_later
 from promptlog.prompts.template import copied
+from promptlog.providers.callables import NotHere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -108,7 +109,7 @@ class Runs:
         reference = _reference(prompt_name, prompt_version, prompt_release_label)
         logged = {"around": current_context(), "tags": tags, "metadata": metadata, "group_id": group_id}
         prompt = self._registry.kept(reference) or (yield Blocking(lambda: self._registry.get(reference)))
-        call = self._call(prompt, input_variables, model_parameter_overrides, provider, model, **logged)
+        call = self._call(prompt, mode, input_variables, model_parameter_overrides, provider, model, **logged)
         return (yield from self._steps(call, mode, stream=stream))
 
     def _steps(self, call: Call, mode: Replay, *, stream: bool) -> Steps[Any]:
@@ -119,6 +120,8 @@ class Runs:
             found = yield Blocking(lambda: find_answer(self._store, call.replay_key, mode, what))
             if found is not None:
                 return (yield from _replayed(call, *found, stream=stream))
+            if isinstance(call.provider, NotHere):
+                raise call.provider.why
         try:
             raw = yield Ask(call.provider, call.arguments, stream, call.begin)
         except BaseException as error:
@@ -133,6 +136,7 @@ class Runs:
     def _call(
         self,
         prompt: Published,
+        mode: Replay,
         input_variables: Mapping[str, Any] | None,
         overrides: Mapping[str, Any] | None,
         provider: str | None,
@@ -145,7 +149,13 @@ class Runs:
         own = prompt.metadata.get("model") or {}
         name = check_text(provider or own.get("provider") or _missing(prompt, "provider"), "provider")
         chosen = check_text(model or own.get("name") or _missing(prompt, "model"), "model")
-        answers = self._provider_of(name, own.get("api_type") if name == own.get("provider") else None)
+        answers: Provider
+        try:
+            answers = self._provider_of(name, own.get("api_type") if name == own.get("provider") else None)
+        except UnknownProviderError as error:
+            if mode == "never":
+                raise
+            answers = NotHere(name, error)
         parameters = copied(own.get("parameters") or {})
         if overrides is not None:
             parameters.update(_parameters(overrides))

@@ -141,6 +141,23 @@ async def _in_thread(items: Iterator[Any]) -> AsyncIterator[Any]:
             close()
 
 
+class NotHere(FromCallable):
+    """A provider that this process does not have: what the log has of it can be given again, and nobody can be asked.
+
+    Args:
+        name: of the provider.
+        why: what is raised where it would have to be asked.
+    """
+
+    def __init__(self, name: str, why: InvalidInputError) -> None:
+        super().__init__(name, _nobody)
+        self.why = why
+
+
+def _nobody(**_: Any) -> Any:
+    raise AssertionError("a provider that is not here was asked")
+
+
 class _Loop:
     """An event loop in a thread of its own: the caller may itself stand in one, as in a notebook."""
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from promptlog.errors import InvalidInputError
+from promptlog.errors import InvalidInputError, UnknownProviderError
 from promptlog.providers.anthropic import Anthropic
 from promptlog.providers.callables import FromCallable
 from promptlog.providers.clients import sdk_of
@@ -30,7 +30,8 @@ def provider_for(
         api_type: "responses" for OpenAI's responses; else its chat completions are called.
 
     Raises:
-        InvalidInputError: there is no such provider (the nearest names are said), or what was given is none.
+        UnknownProviderError: there is no such provider; the nearest names are said.
+        InvalidInputError: what was given is none.
         MissingExtraError, MissingKeyError: only when it is called.
     """
     one = unwrapped((given or {}).get(name))  # what run logs, no wrapper logs again
@@ -64,11 +65,11 @@ def provider_for(
     )
 
 
-def _unknown(name: str, given: Mapping[str, Any]) -> InvalidInputError:
+def _unknown(name: str, given: Mapping[str, Any]) -> UnknownProviderError:
     known = [*given, "openai", "anthropic", *LOCAL]
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
     hint = f"did you mean {' or '.join(map(repr, near))}? There" if near else "there"
-    return InvalidInputError(
+    return UnknownProviderError(
         f"no provider {name!r}; {hint} are {', '.join(map(repr, known))}, and what "
         f"PromptLog(providers={{{name!r}: …}}) gives: a callable, or {{'base_url': …}} of a server that speaks as OpenAI's (in the shell: --base-url)"
     )

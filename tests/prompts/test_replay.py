@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
-from promptlog.errors import InvalidInputError, NotReplayableError
+from promptlog.errors import InvalidInputError, NotReplayableError, UnknownProviderError
 from promptlog.prompts.replay import replay_key
 from tests.processes.support import run
 from tests.prompts.both import CAKE, SAID, VARIABLES
@@ -102,6 +102,24 @@ def test_always_asks_no_model(both: Both) -> None:
     both.run()
     assert "replayed_from" in both.run(replay="always", stream=True)[-1]
     assert len(both.wire.asked) == 1
+
+
+@pytest.mark.parametrize("mode", ["always", "auto"])
+def test_a_provider_that_is_not_here_answers_from_the_log(make: Callable[..., Both], mode: str) -> None:
+    """What a function answered once needs no function again; where the log has no answer, nothing is asked or logged."""
+    original = make(providers={"local": lambda **_: "hello"}).run(provider="local")["request_id"]
+    elsewhere = make()
+    again = elsewhere.run(provider="local", replay=mode)
+    assert (again["raw_response"], again["replayed_from"]) == ("hello", original)
+    streamed = elsewhere.run(provider="local", replay=mode, stream=True)
+    assert (streamed[0]["raw_response"], streamed[-1]["replayed_from"]) == ("hello", original)
+    logged = len(elsewhere.requests())
+    missing = {"always": "no answer to prompt", "auto": "no provider 'local'"}[mode]
+    with pytest.raises((NotReplayableError, UnknownProviderError), match=missing):
+        elsewhere.run(provider="local", replay=mode, model="another")
+    with pytest.raises(UnknownProviderError, match="no provider 'local'"):
+        elsewhere.run(provider="local")
+    assert len(elsewhere.requests()) == logged
 
 
 def test_only_a_whole_answer_is_given_again(both: Both) -> None:
