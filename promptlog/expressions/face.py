@@ -35,7 +35,7 @@ from promptlog.expressions.nodes import (
     Value,
 )
 from promptlog.identifiers import parse_request_id, plain_number, to_us
-from promptlog.models.checks import check_keys, check_score_name, check_tags
+from promptlog.models.checks import STATUSES, check_keys, check_score_name, check_tags
 from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Expression(Aggregable):
         """It equals one of the values; of none, where there are none."""
         if isinstance(values, str | bytes) or not isinstance(values, Iterable):
             raise InvalidInputError(f"{self!r}.is_in takes a list of values, got {type(values).__name__}")
-        return IsIn(self.operand, tuple(self._value(value) for value in values))
+        return IsIn(self.operand, tuple(self._word(value) for value in values))
 
     def between(self, low: Any, high: Any) -> Condition:
         """It is at least `low` and at most `high`."""
@@ -170,7 +170,13 @@ class Expression(Aggregable):
         return self._value(part)  # type: ignore[return-value]
 
     def _compare(self, operator: Operator, other: object) -> Condition:
-        return Comparison(self.operand, operator, self._value(other))
+        return Comparison(self.operand, operator, self._word(other))
+
+    def _word(self, value: object) -> Value:
+        found = self._value(value)
+        if self.operand == ColumnOperand("status") and found not in STATUSES:
+            raise InvalidInputError(f"{self!r} is one of {', '.join(STATUSES)}, got {value!r}")
+        return found
 
     def _value(self, value: object) -> Value:
         """Return a value as this operand's kind, or say at once that it can never be equal."""
@@ -201,7 +207,9 @@ class Expression(Aggregable):
             and self.operand.cast == "text"
             and not isinstance(value, str)
         ):
-            hint = f"; metadata is text: compare with {str(value)!r}, or numbers by {self!r}.as_float()"
+            hint = (
+                f"; metadata is text: compare numbers by {self!r}.as_float(), or with the text {str(value)!r}"
+            )
         return (
             f"{self!r} is {kind} and cannot be compared with {value!r} of type {type(value).__name__}{hint}"
         )

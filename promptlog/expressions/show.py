@@ -9,7 +9,7 @@ from typing import assert_never
 from promptlog.expressions import nodes
 from promptlog.expressions.face import UNITS_US
 from promptlog.expressions.terms import RUNNING_TEXT, SPECIAL, phrase
-from promptlog.models.checks import DEFAULT_SCORE, STATUSES
+from promptlog.models.checks import DEFAULT_SCORE
 from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 
 _BARE_KEY = re.compile(r"\w[\w.$@/-]*")
@@ -69,10 +69,10 @@ def _term(condition: nodes.Condition) -> str:
             return f"{_name(operand)}{_cast(operand)}:exists"
         case nodes.Comparison(left, operator, right):
             sign = _equals(left) if operator == "==" else operator
-            return f"{_name(left)}{_cast(left, operator, right)}{sign}{_value(left, right)}"
+            return f"{_name(left)}{_cast(left, operator)}{sign}{_value(left, right)}"
         case nodes.IsIn(left, values):
             shown = " OR ".join(_value(left, value) for value in values)
-            return f"{_name(left)}{_cast(left, '==', *values)}{_equals(left)}({shown})"
+            return f"{_name(left)}{_cast(left)}{_equals(left)}({shown})"
         case nodes.StartsWith(left, part):
             return f"{_name(left)}{_stored(left, part)}:{_text(part)}*"
         case nodes.EndsWith(left, part):
@@ -120,7 +120,7 @@ def _key(key: str) -> str:
     return key if _BARE_KEY.fullmatch(key) else _quoted(key)
 
 
-def _cast(operand: nodes.Operand, operator: nodes.Operator = "==", *values: nodes.Value) -> str:
+def _cast(operand: nodes.Operand, operator: nodes.Operator = "==") -> str:
     """Return what must be said of how an operand is read: nothing where the language would read it so anyway."""
     if isinstance(operand, nodes.JsonOperand) and operand.path is None:
         return "::json"
@@ -128,7 +128,7 @@ def _cast(operand: nodes.Operand, operator: nodes.Operator = "==", *values: node
         ordered = operator not in ("==", "!=")
         read_as = ("float", "datetime") if ordered else ("text",)
         return "" if operand.cast in read_as else f"::{operand.cast}"
-    return "::text" if _is_status(operand) and not set(values) <= set(STATUSES) else ""
+    return ""
 
 
 def _stored(operand: nodes.Operand, part: str) -> str:

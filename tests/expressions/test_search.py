@@ -142,7 +142,6 @@ _EXAMPLES: list[tuple[str, Condition]] = [
     ("status:error", col.status == "ERROR"),
     ("status:(error OR Warning)", col.status.is_in(["ERROR", "WARNING"])),
     ("status:err*", col.status.starts_with("ERR")),
-    ("status::text:error", col.status == "error"),
     ("output_text:cake", col.output_text.contains("cake", case=False)),
     ("output_text=cake", col.output_text == "cake"),
     ("error_message:timeout", col.error_message.contains("timeout", case=False)),

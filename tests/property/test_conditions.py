@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlog import col, meta, score, since, tag, until
+from promptlog.models.checks import STATUSES
 from promptlog.models.content import text_of
 from tests.property.bench import empty_store
 from tests.strategies import uuids
@@ -108,7 +109,7 @@ _rows = st.fixed_dictionaries(
         "model": _text,
         "input": _content,
         "output": _content,
-        "status": st.sampled_from(("SUCCESS", "WARNING", "ERROR")),
+        "status": st.sampled_from(STATUSES),
         "metadata": st.dictionaries(
             st.sampled_from(("k", "l", "start_time")),
             st.sampled_from(_FREE_TEXTS) | _number_texts | _date_texts,
@@ -181,7 +182,7 @@ def _as_moment(given: Any) -> datetime:
 
 
 _TEXT_COLUMNS = (
-    "provider", "model", "api_type", "function_name", "status", "error_type", "error_message", "trace_id", "span_id",
+    "provider", "model", "api_type", "function_name", "error_type", "error_message", "trace_id", "span_id",
     "input_text", "output_text", "prompt_name", "prompt_id",
 )  # fmt: skip
 _NUMBER_COLUMNS = ("latency_ms", "input_tokens", "output_tokens", "cost_usd", "prompt_version")
@@ -215,6 +216,7 @@ subjects = st.one_of(
     st.sampled_from(_NUMBER_COLUMNS).map(lambda name: _column(name, _numbers)),
     st.sampled_from(("start_time", "end_time")).map(lambda name: _column(name, _times, _as_moment)),
     st.just(_column("request_id", uuids)),
+    st.just(_column("status", st.sampled_from(STATUSES))),
     st.just(_column("group_id", _whole)),
     st.sampled_from(("k", "l", "start_time")).flatmap(_meta),
     st.sampled_from(("default", "s", "t")).map(
@@ -373,6 +375,7 @@ def test_metadata_is_read_as_python_reads_it(
 
 _SORTED = (
     *_TEXT_COLUMNS,
+    "status",
     *_NUMBER_COLUMNS,
     *_JSON_COLUMNS,
     "group_id",
@@ -442,7 +445,14 @@ def _log_one(client: PromptLog, row: Row) -> Row:
     client.log_request(**row, request_start_time=start, request_end_time=end)
     seen = {
         name: row.get(name)
-        for name in (*_TEXT_COLUMNS, *_NUMBER_COLUMNS, *_JSON_COLUMNS, "group_id", "request_id")
+        for name in (
+            *_TEXT_COLUMNS,
+            "status",
+            *_NUMBER_COLUMNS,
+            *_JSON_COLUMNS,
+            "group_id",
+            "request_id",
+        )
     }
     return {
         **seen,

@@ -189,8 +189,10 @@ def test_iteration_pages(client: PromptLog) -> None:
     [
         (lambda: col.latncy_ms, r"did you mean col.latency_ms.*meta\('latncy_ms'\)"),
         (lambda: col("user_id"), "meta"),
-        (lambda: meta("a") == 3, r"compare with '3', or numbers by meta\('a'\).as_float\(\)"),
+        (lambda: meta("a") == 3, r"compare numbers by meta\('a'\).as_float\(\), or with the text '3'"),
         (lambda: col.latency_ms > "5", "number"),
+        (lambda: col.status == "error", "SUCCESS, WARNING, ERROR, got 'error'"),
+        (lambda: col.status.is_in(["ERROR", "FAILED"]), "got 'FAILED'"),
         (lambda: col.model == None, "is_null"),  # noqa: E711
         (lambda: col.latency_ms.contains("5"), "no text"),
         (lambda: meta("a").is_in("abc"), "list of values"),
