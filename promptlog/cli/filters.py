@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 Tag = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; may be repeated.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="NAME", help="The model's name.")]
 Status = Annotated[str | None, typer.Option("--status", metavar="STATUS", help="SUCCESS, WARNING or ERROR.")]
-Since = Annotated[str | None, typer.Option("--since", metavar="WHEN", help="7d, 90m, or ISO 8601.")]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="WHEN", help="7d, 90m, today, yesterday, or ISO 8601.")
+]
 Until = Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Likewise.")]
 
 

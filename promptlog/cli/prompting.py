@@ -46,7 +46,8 @@ prompts = typer.Typer(
 @prompts.command("list")
 def list_prompts(label: Label = None, store: Store = None, json: Json = False) -> None:
     """List the prompts, each with its newest version."""
-    rows = list(_all(open_client(store), label))
+    client = open_client(store)
+    rows = list(_all(client, label))
     if json:
         sys.stdout.writelines(json_line(row) + "\n" for row in rows)
         return
@@ -66,7 +67,13 @@ def list_prompts(label: Label = None, store: Store = None, json: Json = False) -
         Column("published (UTC)", goes=3),
         Column("message", style="dim", shrinks=True, goes=4),
     ]
-    print_table(columns, [_row(row) for row in rows])
+    labels: dict[str, list[str]] = {}
+    newest = {row["prompt_name"]: row["version"] for row in rows}
+    for on in client.templates.labels():
+        name, version = on["prompt_name"], on["version"]
+        where = "" if newest.get(name) == version else f" (v{version})"
+        labels.setdefault(name, []).append(f"{on['label']}{where}")
+    print_table(columns, [_row(row, labels.get(row["prompt_name"], [])) for row in rows])
 
 
 def _all(client: PromptLog, label: str | None) -> Iterator[dict[str, Any]]:
@@ -76,12 +83,12 @@ def _all(client: PromptLog, label: str | None) -> Iterator[dict[str, Any]]:
         page += 1
 
 
-def _row(row: dict[str, Any]) -> list[object]:
+def _row(row: dict[str, Any], labels: list[str]) -> list[object]:
     model = row["metadata"].get("model") or {}
     return [
         row["prompt_name"],
         row["version"],
-        ", ".join(row["release_labels"]),
+        ", ".join(labels),
         model.get("name"),
         ", ".join(row["prompt_template"].get("input_variables", [])),
         short_time(row["published_at"]),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
-from datetime import timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from promptlog.errors import ConditionAsBoolError, InvalidInputError, UnknownColumnError
 from promptlog.expressions.aggregable import Aggregable
+from promptlog.expressions.moments import moment_us, span_us
 from promptlog.expressions.nodes import (
     And,
     Cast,
@@ -39,15 +37,11 @@ from promptlog.models.checks import STATUSES, check_keys, check_score_name, chec
 from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, timedelta
     from typing import Self
 
 MAX_PATH_KEYS = 32  # each is a step of the statement that asks for it
 MAX_FOLDED_CHARS = 1000  # of a part that is looked for whatever its case: the pattern it becomes is bounded
-_SPAN = re.compile(r"(\+?)([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d|w)")
-UNITS_US = {
-    "us": 1, "ms": 1000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000,
-}  # fmt: skip
 
 
 class Expression(Aggregable):
@@ -367,29 +361,15 @@ def score(name: str = "default") -> Expression:
 
 
 def since(when: str | float | date | timedelta) -> Condition:
-    """The request started at or after `when`: a span before now ("7d", "90m", a timedelta), or a moment."""
-    span = _span_us(when)
-    return Since(span_us=span) if span is not None else Since(moment=to_us(when, "since"))
+    """The request started at or after `when`: a span before now ("7d", "90m", a timedelta), "today", "yesterday" or a moment."""
+    span = span_us(when)
+    return Since(span_us=span) if span is not None else Since(moment=moment_us(when, "since"))
 
 
 def until(when: str | float | date | timedelta) -> Condition:
-    """The request started before `when`, given as in `since`."""
-    span = _span_us(when)
-    return Until(span_us=span) if span is not None else Until(moment=to_us(when, "until"))
-
-
-def _span_us(when: object) -> int | None:
-    if isinstance(when, timedelta):
-        return int(when.total_seconds() * 1e6)
-    found = _SPAN.fullmatch(when) if isinstance(when, str) else None
-    if found is None and isinstance(when, str) and not when[:4].isdigit():
-        raise InvalidInputError(
-            f"{when!r} is neither a span (30s, 90m, 12h, 7d, 2w) nor a moment in ISO 8601 (2026-01-31T12:00:00Z)"
-        )
-    if found is None:
-        return None
-    span_us = int(Decimal(found[2]) * UNITS_US[found[3]])
-    return -span_us if found[1] else span_us  # "+1d" lies a day ahead
+    """The request started before `when`, given as in `since`: before a day's midnight, UTC, where it is a day."""
+    span = span_us(when)
+    return Until(span_us=span) if span is not None else Until(moment=moment_us(when, "until"))
 
 
 def _refuse_surrogates(text: str, what: str) -> None:

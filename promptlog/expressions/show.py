@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from promptlog.expressions import nodes
-from promptlog.expressions.face import UNITS_US
+from promptlog.expressions.moments import UNITS_US
 from promptlog.expressions.terms import RUNNING_TEXT, SPECIAL, phrase
 from promptlog.models.checks import DEFAULT_SCORE
 from promptlog.models.columns import COLUMNS, JSON_COLUMNS

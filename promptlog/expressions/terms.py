@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import InvalidInputError
 from promptlog.expressions import face
+from promptlog.expressions.moments import NAMED_DAYS, named_day
 from promptlog.expressions.nodes import (
     And,
     ColumnOperand,
@@ -341,7 +342,7 @@ class _Term:
                     raise Misread(value.position, f"a status: {', '.join(STATUSES)}")
             found: Condition = _valid(value.position, lambda: ask(self.left, text))
             return found
-        if kind == "time" and _DAY.fullmatch(text):
+        if kind == "time" and (text in NAMED_DAYS or _DAY.fullmatch(text)):
             return self._on_day(operator, value)
         try:
             if kind in ("number", "int"):
@@ -353,7 +354,8 @@ class _Term:
     def _on_day(self, operator: str, value: Given) -> Condition:
         """Return a comparison with a day, which is not over before the next one begins."""
         try:
-            day = datetime.fromisoformat(value.text).replace(tzinfo=UTC)
+            text = named_day(value.text).isoformat() if value.text in NAMED_DAYS else value.text
+            day = datetime.fromisoformat(text).replace(tzinfo=UTC)
             begun, over = self.left >= day, self.left >= day + timedelta(days=1)
             still = self.left < day + timedelta(days=1)
         except (InvalidInputError, ValueError, OverflowError):

@@ -391,6 +391,8 @@ def _column_name(given: object) -> str:
         return given.operand.name
     if isinstance(given, str):
         if given not in COLUMNS:
-            raise UnknownColumnError.named(given, list(COLUMNS))
+            found = UnknownColumnError.named(given, list(COLUMNS))
+            raise UnknownColumnError(f"{found} To show one: .with_metadata({given!r}).")
         return given
-    raise InvalidInputError(f"a column is given by name or as col.x, got {given!r}")
+    hint = "; metadata is added by .with_metadata(key), scores by .with_scores(name)"
+    raise InvalidInputError(f"a column is given by name or as col.x, got {given!r}{hint}")

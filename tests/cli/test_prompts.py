@@ -52,6 +52,7 @@ def test_prompts(cake: Shell) -> None:
         "provider": "openai", "name": "gpt-4o-mini", "parameters": {"temperature": 0},
     }  # fmt: skip
     assert cake.ok("prompts", "diff", "cake-recipe", "2", "2") == ""
+    assert "prod (v1)" in cake.ok("prompts", "list")
     cake.ok("prompts", "label", "cake-recipe", "prod", "2")
     assert cake.rows("prompts", "list", "--label", "prod")[0]["version"] == 2
     cake.ok("prompts", "label", "cake-recipe", "prod", "--remove")

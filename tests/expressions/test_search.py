@@ -205,12 +205,12 @@ _ERRORS: list[tuple[str, int, str]] = [
     ("latency_ms:(1 OR b)", 17, "a number"),
     ("latency_ms:5*", 11, "a number"),
     ("k::int:1.5", 7, "a whole number"),
-    ("start_time>yesterday", 11, "a date"),
+    ("start_time>last-year", 11, "a date"),
     ("start_time:2026-02-30", 11, "a date"),
     ("start_time:9999-12-31", 11, "a date"),
     ("request_id:xyz", 11, "the id"),
     ("status:foo", 7, "SUCCESS, WARNING, ERROR"),
-    ("since:yesterday", 6, "a span or a moment"),
+    ("since:last-year", 6, "a span or a moment"),
     ("since>7d", 5, "a colon"),
     ("meta.price>abc", 11, "a number or a date"),
     ("user_id: x", 8, "a value right after the colon"),
@@ -367,3 +367,22 @@ def test_every_way_in_writes_json_that_is_found(tmp_path: Path) -> None:
         assert client.requests.filter(col.input_text.contains(part.upper(), case=False)).count() == 7, part
     for part in ("CAFÉ", "messages", "u001b", "role", "\n"):
         assert client.requests.filter(col.input_text.contains(part)).count() == 0, part
+
+
+def test_days_that_have_a_name() -> None:
+    """Today and yesterday are UTC's days, wherever a time may stand."""
+    while True:  # but over midnight
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        yesterday = today - timedelta(days=1)
+        texts = (
+            "since:yesterday until:today", "start_time:yesterday", "start_time>yesterday", "start_time<=today",
+        )  # fmt: skip
+        found = [parse(text) for text in texts]
+        named = since("yesterday") & until("today")
+        if datetime.now(UTC).date() == today.date():
+            break
+    assert found == [
+        named, (col.start_time >= yesterday) & (col.start_time < today), col.start_time >= today,
+        col.start_time < today + timedelta(days=1),
+    ]  # fmt: skip
+    assert named == since(yesterday) & until(today)

@@ -207,6 +207,14 @@ def test_what_cannot_be_meant_raises_at_once(wrong: object, message: str) -> Non
         wrong()  # type: ignore[operator]
 
 
+def test_columns_are_no_metadata(client: PromptLog) -> None:
+    """Who wants to see metadata in a frame is told how."""
+    with pytest.raises(errors.UnknownColumnError, match=r"\.with_metadata\('user_id'\)"):
+        client.requests.select("user_id")
+    with pytest.raises(errors.InvalidInputError, match=r"\.with_metadata\(key\)"):
+        client.requests.select(meta("user_id"))
+
+
 def test_a_condition_is_no_bool() -> None:
     """`and`, `if` and a missing parenthesis are caught, with the advice to use &."""
     condition = meta("a") == "b"

@@ -59,6 +59,11 @@ def test_keys_and_prompts_may_be_called_anything(tmp_path: Path) -> None:
         client.templates.publish(
             {"prompt_name": name, "prompt_template": {"type": "completion", "content": f"says {name}"}}
         )
+        client.templates.label(name, "prod")
+        client.templates.publish(
+            {"prompt_name": name, "prompt_template": {"type": "completion", "content": f"says {name}!"}}
+        )
+        client.log_request(**request(prompt_name=name, prompt_version_number=1))
     browser = TestClient(make_app(client), base_url="http://localhost")
     keys = browser.get("/keys/rows").text
     pages = [browser.get(address).text for address in links(keys, "/keys/")]
@@ -67,11 +72,16 @@ def test_keys_and_prompts_may_be_called_anything(tmp_path: Path) -> None:
     for address, page in zip(links(keys, "/analytics?"), pages, strict=True):
         (charts,) = links(browser.get(address).text, "/analytics/charts?")
         assert says(browser.get(charts).text, f"of {heading(page)}")
-    prompts = [browser.get(address).text for address in links(browser.get("/prompts").text, "/prompts/")]
+    listed = browser.get("/prompts").text
+    assert listed.count('prod <span class="dim">v1</span>') == len(_NAMES)
+    prompts = [browser.get(address).text for address in links(listed, "/prompts/")]
     assert {heading(page) for page in prompts} == {*_NAMES}
     for page in prompts:
         (render,) = links(page, "/prompts/render?")
         assert says(browser.get(render).text, f"says {heading(page)}")
+        (use,) = links(page, "/prompts/use?")
+        (those,) = links(browser.get(use).text, "/?")
+        assert says(browser.get(those).text, "How do I bake a cake?")
 
 
 def test_the_next_and_the_previous_request(tmp_path: Path) -> None:

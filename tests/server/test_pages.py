@@ -153,7 +153,7 @@ def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> N
         page.locator("dt", has_text="plan").wait_for()
         page.get_by_label("Edit plan").click()
         page.get_by_label("Value", exact=True).fill("free")
-        page.get_by_role("button", name="Replace").click()
+        page.get_by_label("Value", exact=True).press("Enter")
         page.locator(".changed", has_text="pro").wait_for()
         page.get_by_role("button", name="Good: score 100").click()
         page.locator('[aria-label="Good: score 100"][aria-pressed="true"]').wait_for()
@@ -169,7 +169,9 @@ def test_from_an_empty_store_to_an_answer(browser: Browser, tmp_path: Path) -> N
         page.get_by_role("button", name="Replace").click()  # nothing was edited, and nothing is changed
         page.locator("dialog[open]").wait_for(state="detached")
         page.get_by_role("button", name="Edit odd key").click()
-        page.get_by_label("Value", exact=True).fill("one\ntwo")
+        page.get_by_label("Value", exact=True).fill("one")
+        page.get_by_label("Value", exact=True).press("Shift+Enter")
+        page.get_by_label("Value", exact=True).press_sequentially("two")
         page.get_by_role("button", name="Replace").click()
         page.locator("#tracked dd", has_text="one\ntwo").nth(1).wait_for()
         (told,) = where

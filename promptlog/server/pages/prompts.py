@@ -53,12 +53,16 @@ async def show(request: Request) -> Response:
 
     def ask() -> dict[str, Any]:
         used = prompt_use.of_all(house.client)
+        labels: dict[str, list[dict[str, Any]]] = {}
+        for one in house.client.templates.labels():
+            labels.setdefault(one["prompt_name"], []).append(one)
         found = [
             {
                 **prompt,
                 "address": _address(prompt["prompt_name"]),
                 "model": _model(prompt),
                 "used": used.get(prompt["prompt_name"]),
+                "labels": labels.get(prompt["prompt_name"], ()),
                 "those": View(q=str(col.prompt_name == prompt["prompt_name"])).address(),
             }
             for prompt in house.client.templates.all(per_page=_MOST)

@@ -75,8 +75,12 @@ def _key(key: str) -> str:
 def _values(house: House, name: str, begun: str) -> list[tuple[str, str]]:
     """Return the whole comparison for values that begin so."""
     if name in ("since", "until"):
+        times = {span: f"the last {said}" for span, said in SPANS.items()} | {"today": "", "yesterday": ""}
+        before = "before " if name == "until" else ""
         return [
-            (f"{name}:{span} ", f"the last {said}") for span, said in SPANS.items() if span.startswith(begun)
+            (f"{name}:{time} ", f"{before}{said or time}")
+            for time, said in times.items()
+            if time.startswith(begun)
         ]
     if name == "tag" or name in COLUMNS_WITH_FEW_VALUES:
         pairs = [pair for pair in house.known.values(name) if pair[0].lower().startswith(begun.lower())]

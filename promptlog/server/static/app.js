@@ -79,6 +79,11 @@
     }
     if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
   });
+  document.addEventListener("keydown", (event) => { // a value is one line, mostly
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || !event.target.matches("#edit textarea")) return;
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  });
   document.addEventListener("submit", (event) => { // what was not edited is not sent
     const field = one("#edit textarea");
     if (!field || field.form !== event.target || field.value !== field.defaultValue) return;
