@@ -83,7 +83,7 @@ def test_usage(shell: Shell, arguments: list[str]) -> None:
         ["score", "0190a5c2-1b3f-7abc-8def-0123456789ab", "101"],
         ["show", "0190a5c2-1b3f-7abc-8def-0123456789ab"],
         ["tag", "0190a5c2-1b3f-7abc-8def-0123456789ab", "x" * 600],
-        ["list", "--since", "yesterday"],
+        ["list", "--since", "last-year"],
         ["list", "--status", "FINE"],
         ["list", "--meta", "user_id"],
         ["--store", "/", "path"],
