@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sized
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promptlog.database.convert import METADATA_PREFIX
 from promptlog.database.load import apply_staged, stage_table
 from promptlog.errors import InvalidInputError
 from promptlog.journal.staging import staging_folder
@@ -19,6 +21,7 @@ from promptlog.models.encode import encode
 from promptlog.settings import SLICE_BYTES
 from promptlog.transfer.files import KNOWN_FILES, LINE_FILES, TABLE_FILES, read_lines
 from promptlog.transfer.progress import progress_bar
+from promptlog.transfer.rows import is_missing
 
 if TYPE_CHECKING:
     from promptlog.database.store import Store
@@ -70,7 +73,7 @@ def _stage_records(folder: Path, writer: Writer, records: Iterable[Any], *, prog
                 if not isinstance(record, dict):
                     raise InvalidInputError(f"record {count} is of type {type(record).__name__}, not a dict")
                 try:
-                    body = encode(request_record(**record))
+                    body = encode(request_record(**_arguments(record)))
                 except InvalidInputError as error:
                     error.args = (f"record {count}: {error}",)
                     raise
@@ -86,3 +89,36 @@ def _stage_records(folder: Path, writer: Writer, records: Iterable[Any], *, prog
     finally:
         file.close()
     return count
+
+
+#: What is a whole number, which a table with a gap in that column has as 3.0.
+_WHOLE = (
+    "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "prompt_version_number", "group_id",
+)  # fmt: skip
+
+
+def _arguments(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record as `log_request` takes it: what is no value in a row of a table is none in its dictionary.
+
+    A frame turned into dictionaries or JSON Lines has a null for each key that other rows have, `metadata.user_id` beside
+    `metadata`, and 3.0 tokens.
+    """
+    found, metadata = {}, {}
+    for name, value in record.items():
+        if isinstance(value, float):
+            if isnan(value):
+                value = None  # noqa: PLW2901
+            elif name in _WHOLE and value.is_integer():
+                value = int(value)  # noqa: PLW2901
+        if isinstance(name, str) and name.startswith(METADATA_PREFIX):
+            metadata[name.removeprefix(METADATA_PREFIX)] = value
+        else:
+            found[name] = value
+    own = found.get("metadata")
+    if metadata or (isinstance(own, dict) and None in own.values()):
+        if not isinstance(own, dict | None):
+            return found
+        found["metadata"] = {
+            key: value for key, value in {**(own or {}), **metadata}.items() if not is_missing(value)
+        }
+    return found

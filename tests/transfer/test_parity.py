@@ -102,6 +102,28 @@ def test_a_frame_refuses_what_log_request_refuses(changes: dict[str, Any], clien
     assert client.requests.count() == 0
 
 
+def test_a_frame_as_dictionaries_and_lines(tmp_path: Path) -> None:
+    """A frame with gaps is the same requests where its rows are dictionaries of pandas or polars, or lines of JSON."""
+    frame = pl.DataFrame([
+        {**request(), "input_tokens": 3, "price": 0.5, "metadata": {"user": "u", "error": None}, "metadata.plan": "pro"},
+        {**request(), "input_tokens": None, "price": None, "metadata": {"user": "v", "error": "e"}, "metadata.plan": None},
+    ])  # fmt: skip
+    frame.write_ndjson(tmp_path / "a.jsonl")
+    pandas = frame.to_pandas()
+    assert str(pandas["input_tokens"].dtype) == "float64"
+    pandas.to_json(tmp_path / "b.jsonl", orient="records", lines=True)
+    sources = (frame, frame.to_dicts(), pandas.to_dict("records"), tmp_path / "a.jsonl", tmp_path / "b.jsonl")
+    stored = []
+    for number, source in enumerate(sources):
+        with PromptLog(tmp_path / f"{number}.duckdb") as client:
+            assert client.log_many(source) == 2
+            found = [one.model_dump(exclude={"logged_at", "request_id"}) for one in client.requests]
+            stored.append(sorted(found, key=lambda one: one["metadata"]["user"]))
+    assert stored[0][0]["metadata"] == {"plan": "pro", "user": "u"}
+    assert [one["input_tokens"] for one in stored[0]] == [3, None]
+    assert all(one == stored[0] for one in stored)
+
+
 def test_csv_is_read_as_it_is_written(client: PromptLog, tmp_path: Path) -> None:
     """Quotes of one kind, lines within a field anywhere, fields of megabytes: nothing of the form is guessed."""
     head = "provider,model,input,output,request_start_time,request_end_time"
