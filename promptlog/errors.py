@@ -304,6 +304,11 @@ def warn_not_logged(why: str) -> None:
     warn(f"not logged: {why}", NotLoggedWarning)
 
 
+def printable(text: str) -> str:
+    """Return a text that any log and terminal takes, on one line: a lone surrogate or a control character stands escaped."""
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
 def warn(message: str, category: type[Warning]) -> None:
     """Warn at the line outside this package that asked for what is being done."""
     import sys

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from promptlog.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -72,6 +74,16 @@ class Trace(BaseModel):
 
         return shown(lambda: trace_page(self))
 
+    def __str__(self) -> str:
+        """The tree as lines of text: each span with its duration, the models that were asked in it, and what failed."""
+        lines = [f"trace {self.trace_id}"]
+        for depth, span in self.walk():
+            lines.append(
+                _line("  " * (depth + 1) + printable(span.name), span.latency_ms, span.requests, span.status)
+            )
+        lines += [_line("  (no span)", call.latency_ms, [call], "") for call in self.requests]
+        return "\n".join(lines)
+
     @property
     def roots(self) -> list[Span]:
         """The spans without a parent here: it is none, or was not exported yet."""
@@ -106,3 +118,9 @@ class Trace(BaseModel):
                     seen.add(span.span_id)
                     yield depth, span
                     todo += [(depth + 1, child) for child in reversed(below.get(span.span_id, []))]
+
+
+def _line(begin: str, latency_ms: float, calls: list[Call], status: str) -> str:
+    models = dict.fromkeys(printable(call.model) for call in calls if call.model)
+    failed = "ERROR" if "ERROR" in (status, *(call.status for call in calls)) else ""
+    return "  ".join(filter(None, (begin, f"{latency_ms:,.0f} ms", ", ".join(models), failed)))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from promptlog.errors import printable
 from promptlog.otel.encoding import Encoder, captures_content
 from promptlog.otel.sdk import Converter
-from promptlog.otel.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from promptlog.errors import printable
 from promptlog.otel.strings import DROPPED
 from promptlog.settings import MAX_LINE_BYTES
 
@@ -95,11 +96,6 @@ def without(attributes: Mapping[str, Any], reasons: Mapping[str, str], lost: lis
     before = kept.get(DROPPED)
     kept[DROPPED] = [*before, *said] if isinstance(before, list) else said
     return kept
-
-
-def printable(text: str) -> str:
-    """Return a text that any log takes, on one line: a lone surrogate or a control character stands escaped."""
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def mended(given: SpanData) -> SpanData:

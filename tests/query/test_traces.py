@@ -87,6 +87,9 @@ def test_the_tree_stands_whoever_came_first(client: PromptLog) -> None:
     ]
     assert (trace.spans[1].attributes, trace.spans[1].events) == ({"a": 1}, [{"name": "e"}])
     assert "step 3" in trace._repr_html_()
+    assert str(trace).splitlines() == [
+        f"trace {TRACE}", "  step 1  5 ms", "    step 2  5 ms", "      step 3  5 ms  gpt-4o", "    step 4  5 ms  gpt-4o",
+    ]  # fmt: skip
 
 
 def test_what_a_parent_says_reaches_the_calls_below_it(client: PromptLog) -> None:
