@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
 from typing import TYPE_CHECKING
 
@@ -141,3 +142,22 @@ def test_a_request_stands_in_the_list_it_was_opened_from(client: PromptLog) -> N
         page.goto(f"/traces/{TRACE}")
         page.get_by_role("button", name="step 1").click()
         page.get_by_text("span 0000000000000001").wait_for()
+
+
+def test_who_costs_the_most(client: PromptLog, browser: TestClient) -> None:
+    """Groups are ranked by any measure, and that there are more is said; the address of a group keeps the rank."""
+    for number in range(30):
+        for price in (number, 0)[: 1 + (number < 5)]:
+            client.log_request(**request(metadata={"user": f"u{number:02}"}, price=price))
+    shown = browser.get("/analytics/charts?by=meta.user").text
+    assert "the first 25 by requests; there are more" in shown
+    assert [f"u{n:02}" in shown for n in (0, 4, 29)] == [True, True, False]
+    (by_cost,) = {one for one in links(shown, "/analytics?") if one.endswith("most=cost")}
+    (charts,) = links(browser.get(by_cost).text, "/analytics/charts?")
+    shown = browser.get(charts).text
+    assert "the first 25 by cost; there are more" in shown
+    names = [one for one in links(shown, "/analytics?q=") if "user%3A" in one or "user:" in one]
+    assert all("most=cost" in one for one in names)
+    users = re.findall(r">(u[0-9]{2})</a></td>", shown)
+    assert users == [f"u{n:02}" for n in range(29, 4, -1)]
+    assert 'aria-sort="descending"><a href="/analytics?by=meta.user&amp;most=cost">' in shown
