@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Undefined
 from jinja2.utils import Namespace
 
+from promptlog.prompts.text import MOST_CHARS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MOST_STEPS = 1_000_000  # some seconds at most
-MOST_CHARS = 4_000_000  # of a text, or of a list that is shown
 _MOST_MADE = 10 * MOST_CHARS  # of all texts that are made on the way
 _MOST_BITS = 10_000  # of a number
 _MOST_WIDE = 100_000  # a number that a filter is given

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from promptlog.prompts.sandbox import Sandbox
 
 FORMATS = ("f-string", "jinja2")
+MOST_CHARS = 4_000_000  # of a text when it is rendered
 _NAME = re.compile(r"[^\W\d]\w*")
 _WIDE = re.compile(r"\d{4}")
 
@@ -78,12 +79,20 @@ class _FString:
                 raise TemplateError(f"{spec[:60]!r} is no format: a width has up to three digits")
 
     def render(self, variables: Mapping[str, Any]) -> str:
-        parts = []
+        parts, size = [], 0
         for literal, name, spec, conversion in self._parts:
             parts.append(literal)
             if name is not None:
                 parts.append(_formatted(name, variables[name], spec, conversion))
+                size += len(parts[-1])
+                _check_size(size)
         return "".join(parts)
+
+
+def _check_size(chars: int) -> None:
+    """Refuse what variables make of a text, where it is too long: one of them can stand in many places."""
+    if chars > MOST_CHARS:
+        raise TemplateError(f"it makes a text of more than {MOST_CHARS:,} letters")
 
 
 def _formatted(name: str, value: Any, spec: str, conversion: str | None) -> str:
@@ -92,11 +101,13 @@ def _formatted(name: str, value: Any, spec: str, conversion: str | None) -> str:
     if isinstance(value, str) and not spec and not conversion:
         return value
     try:
-        return format(Formatter().convert_field(value, conversion), spec)
-    except (ValueError, TypeError) as error:
+        text = format(Formatter().convert_field(value, conversion), spec)
+        text.encode()  # `c` makes half a character of a number
+    except (ValueError, TypeError, OverflowError) as error:
         raise TemplateError(
             f"the variable {name!r}, a {type(value).__name__}, does not take the format {spec!r}: {error}"
         ) from None
+    return text
 
 
 class _Jinja:
@@ -124,7 +135,9 @@ class _Jinja:
         if self._pieces is not None:  # most prompts: a fifth of the time, and the same text
             values = [text if name is None else variables[name] for text, name in self._pieces]
             if all(isinstance(value, str | int | float | None) for value in values):
-                return "".join(map(str, values))
+                texts = [*map(str, values)]
+                _check_size(sum(map(len, texts)))
+                return "".join(texts)
         return self._rendered(variables)
 
     def _rendered(self, variables: Mapping[str, Any]) -> str:
@@ -132,7 +145,8 @@ class _Jinja:
         from jinja2.exceptions import SecurityError
 
         try:
-            return self._sandbox.render(self._template, dict(variables))
+            text = self._sandbox.render(self._template, dict(variables))
+            text.encode()  # `%c` makes half a character of a number
         except UndefinedError as error:
             name = str(error.message).split("'")[1] if str(error.message).startswith("'") else ""
             if name in self.names and name not in variables:
@@ -146,6 +160,7 @@ class _Jinja:
             raise TemplateError("it takes more memory than there is") from None
         except Exception as error:  # whatever a filter raises of a value that it was not made for
             raise TemplateError(str(error) or type(error).__name__) from None
+        return text
 
 
 @cache

@@ -181,3 +181,32 @@ def test_an_f_string_takes_names_alone(text: str, said: str) -> None:
     """Python's own format would reach attributes and make endless widths: such a template is none."""
     with pytest.raises(TemplateError, match=re.escape(said)):
         Template({"type": "completion", "content": text}, "evil")
+
+
+@pytest.mark.parametrize("template_format", ["f-string", "jinja2"])
+def test_a_variable_in_many_places_fills_no_memory(template_format: str) -> None:
+    """Plain variables make texts of up to four million letters too."""
+    name = "{a}" if template_format == "f-string" else "{{ a }}"
+    template = {"type": "completion", "content": name * 50, "template_format": template_format}
+    read = Template(template, "evil")
+    assert len(read.render({"a": "x" * 80_000})["content"][0]["text"]) == 4_000_000
+    with pytest.raises(TemplateError, match="more than 4,000,000 letters"):
+        read.render({"a": "x" * 80_001})
+    with pytest.raises(TemplateError, match="more than 4,000,000 letters"):
+        Template({"type": "completion", "content": "{a:999}" * 5000}, "evil").render({"a": ""})
+
+
+@pytest.mark.parametrize(
+    ("text", "template_format", "value"),
+    [
+        ("{a:c}", "f-string", 10**10),
+        ("{a:c}", "f-string", 0xD800),
+        ("{a:.2f}", "f-string", 10**400),
+        ("{{ '%c' % a }}", "jinja2", 0xD800),
+    ],
+)
+def test_numbers_that_make_no_text_are_refused(text: str, template_format: str, value: int) -> None:
+    """A letter that there is not, half a character, more than a float holds: an error of ours, which says where."""
+    template = {"type": "completion", "content": text, "template_format": template_format}
+    with pytest.raises(TemplateError, match="prompt 'evil', content: "):
+        Template(template, "evil").render({"a": value})
