@@ -71,12 +71,16 @@ class _Span:
         self._began = time.perf_counter()
 
     @contextmanager
-    def inside(self) -> Iterator[None]:
-        """Run a part of the function: what is logged meanwhile belongs to this span; what it raises ends it."""
+    def inside(self, *, ended_by: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+        """Run a part of the function: what is logged meanwhile belongs to this span; what it raises ends it.
+
+        Args:
+            ended_by: what a generator raises at its end, which is no failure. (A function may fail with `StopIteration`.)
+        """
         with span_context(self.here):
             try:
                 yield
-            except (StopIteration, StopAsyncIteration):
+            except ended_by:
                 raise
             except BaseException as error:
                 self.end(error=error)
@@ -90,10 +94,11 @@ class _Span:
         if error is not None:
             kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
             attributes["error.type"] = kind
-            stack = "".join(traceback.format_exception(error))
-            told = {"exception.type": kind, "exception.message": str(error), "exception.stacktrace": stack}
+            said = _text(error)
+            stack = _cut("".join(traceback.format_exception(error)))
+            told = {"exception.type": kind, "exception.message": said, "exception.stacktrace": stack}
             event = {"name": "exception", "time": end_us, "attributes": told}
-            status = {"status": "ERROR", "status_message": _cut(str(error)), "events": [event]}
+            status = {"status": "ERROR", "status_message": said, "events": [event]}
         else:
             attributes["function_output"] = _text(output)
         record = {**self._record, "start_time": self._start_us, "end_time": end_us, **status}
@@ -160,7 +165,7 @@ def _generator(function: Any, begin: _Begin) -> Any:
         step = functools.partial(next, generator)
         while True:
             try:
-                with span.inside():  # between two items the program is outside
+                with span.inside(ended_by=StopIteration):  # between two items the program is outside
                     item = step()
             except StopIteration as stop:
                 span.end(items)
@@ -187,7 +192,7 @@ def _async_generator(function: Any, begin: _Begin) -> Any:
         step = generator.__anext__
         while True:
             try:
-                with span.inside():
+                with span.inside(ended_by=StopAsyncIteration):
                     item = await step()
             except StopAsyncIteration:
                 span.end(items)

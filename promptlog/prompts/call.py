@@ -10,7 +10,7 @@ from promptlog.context import add_context
 from promptlog.errors import InvalidInputError, warn_not_logged
 from promptlog.identifiers import new_request_id
 from promptlog.models.checks import check_count, check_metadata, check_tags
-from promptlog.models.encode import encode, join
+from promptlog.models.encode import encode, encode_told, join
 from promptlog.prompts.template import copied
 from promptlog.providers.protocol import Answer
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 #: Writes an encoded record; False, with a warning, where the disk refused it.
 Append = Callable[[bytes], bool]
-
-_MOST_MESSAGE_CHARS = 1024  # PromptLayer's limit of error_message
 
 
 class Call:
@@ -126,13 +124,10 @@ class Call:
         self.rest()
         if self._start_us is None:
             return
-        from promptlog.providers.failures import error_type_of, say_logged, say_where
+        from promptlog.providers.failures import failure_of, say_logged, say_where
 
         say_where(error, self.provider.name)
-        message = str(error)[:_MOST_MESSAGE_CHARS] or type(error).__name__
-        request_id = self._finish(
-            answer or Answer(), status="ERROR", error_type=error_type_of(error), error_message=message
-        )
+        request_id = self._finish(answer or Answer(), **failure_of(error))
         if request_id is not None:
             say_logged(error, request_id)
 
@@ -145,7 +140,9 @@ class Call:
                 "request_id": request_id, "start_time": start_us, "end_time": start_us + round(self._waited * 1e6),
                 "status": "SUCCESS", **answer.arguments(), "cost_usd": cost, **ended,
             }  # fmt: skip
-            line = join(self._asked, encode({name: one for name, one in found.items() if one is not None}))
+            line = join(
+                self._asked, encode_told({name: one for name, one in found.items() if one is not None})
+            )
             return request_id if self._append(line) else None
         except Exception as error:  # the answer is worth more than its log line
             warn_not_logged(f"this answer of {self.model} cannot be written: {error}")
