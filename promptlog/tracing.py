@@ -59,6 +59,7 @@ class _Span:
         around = current_span()
         self.here = SpanContext(around.trace_id if around else os.urandom(16).hex(), os.urandom(8).hex())
         self._append = append
+        self._process = os.getpid()
         self._record: dict[str, Any] = {
             "trace_id": self.here.trace_id,
             "span_id": self.here.span_id,
@@ -88,6 +89,8 @@ class _Span:
 
     def end(self, output: Any = None, *, error: BaseException | None = None, whole: bool = True) -> None:
         """Write the span. A function that worked is not stopped because its span cannot be written."""
+        if not whole and self._process != os.getpid():
+            return  # a forked child drops what is its parent's
         end_us = self._start_us + round((time.perf_counter() - self._began) * 1e6)
         attributes = self._record["attributes"]
         status: dict[str, Any] = {"status": "OK" if whole else "UNSET"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,7 @@ class Call:
         self.rendered = rendered
         self.replay_key = replay_key
         self._append = append
+        self._process = os.getpid()
         # As `models.build` makes it, of parts that are checked already: this runs before every call.
         link = {"name": prompt.name, "version": prompt.version, "label": prompt.label, "variables": variables}
         asked: dict[str, Any] = {
@@ -113,6 +115,8 @@ class Call:
 
     def left(self, answer: Answer, why: str) -> None:
         """Log what came of an answer that nobody waited for to its end."""
+        if self._process != os.getpid():
+            return  # a forked child drops what is its parent's
         self.rest()
         if answer.finish_reason is not None:  # it was whole; what was left is the count of its tokens
             self._finish(answer)

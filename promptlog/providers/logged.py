@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,7 @@ class LoggedCall:
         self._waited = 0.0
         self._since: float | None = time.perf_counter()
         self._ended = False
+        self._process = os.getpid()
         self.request_id: str | None = request_id or new_request_id(round(self._start * 1e6))
 
     @property
@@ -87,6 +89,8 @@ class LoggedCall:
 
     def leave(self) -> None:
         """Log a stream that nobody waited for to its end."""
+        if self._process != os.getpid():
+            return  # a forked child drops what is its parent's
         if self.finished:
             self._finish({})
         else:
