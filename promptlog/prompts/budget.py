@@ -19,7 +19,11 @@ _MOST_MADE = 10 * MOST_CHARS  # of all texts that are made on the way
 _MOST_BITS = 10_000  # of a number
 _MOST_WIDE = 100_000  # a number that a filter is given
 _WIDE = re.compile(r"\d{4}|\*")  # a width in a format that no prompt has
+_RUN = re.compile(r"\s+|\S+")
 _LETTERS_A_STEP = 1000
+_COPIED_A_STEP = (
+    4000  # letters: what is cut into lines is copied with each of them, as far as nothing breaks it
+)
 
 
 def words(text: str) -> frozenset[str]:
@@ -185,10 +189,16 @@ def guard_filter(name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str,
         value = list(value)
         budget.measure(value)
         check_size(len(str(given[0])) * len(value) if given else 0)
-    elif name in ("indent", "wordwrap"):
+    elif name == "indent":
         text = str(value)
         wide = max((len(one) if isinstance(one, str) else int(one) for one in given), default=4)
-        check_size(len(text) + (wide + 1) * (text.count("\n") + 1 if name == "indent" else len(text)))
+        check_size(len(text) + (wide + 1) * (text.count("\n") + 1))
+    elif name == "wordwrap":
+        text = str(value)
+        width = max(1, int(kwargs.get("width", args[0] if args else 79)))
+        budget.take(sum(len(run[0]) ** 2 for run in _RUN.finditer(text)) // (width * _COPIED_A_STEP))
+        ends = max((len(one) for one in given if isinstance(one, str)), default=1)
+        check_size(len(text) * (ends + 1))
     elif name == "batch" and given:
         fill = budget.walk(list(given[1:]))
         check_size(fill * abs(int(given[0])))

@@ -35,6 +35,7 @@ REACHING = [
 LISTS = "{% set a = range(99999) | list %}{% set b = range(99999) | list %}"
 
 ENDLESS = [
+    "{{ (' ' * 200000)|wordwrap(1) }}",
     "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
     "{% for a in range(10 ** 9) %}{% endfor %}",
     "{% for a in [1] recursive %}{{ loop(range(100000)) }}{% endfor %}",
@@ -117,6 +118,13 @@ def test_every_template_ends(text: str) -> None:
     """Loops within loops, recursion and comparisons without an end are cut off."""
     with pytest.raises(TemplateError, match=r"steps|Range too big|without an end|bits"):
         render(text)
+
+
+def test_long_prose_is_wrapped() -> None:
+    """What a wrapping copies is counted, which in words of a usual length is little."""
+    wrapped = render("{{ a|wordwrap(60) }}", a="some words " * 50_000)
+    assert max(map(len, wrapped.splitlines())) <= 60
+    assert len(render("{{ a|wordwrap(width=76) }}", a="x" * 200_000).splitlines()) == 2632
 
 
 @pytest.mark.parametrize("text", HUGE, ids=range(len(HUGE)))
