@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Undefined
 from jinja2.utils import Namespace
 
-from promptlog.prompts.text import MOST_CHARS
+from promptlog.prompts.text import MOST_CHARS, MOST_STEPS, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MOST_STEPS = 1_000_000  # some seconds at most
 _MOST_MADE = 10 * MOST_CHARS  # of all texts that are made on the way
 _MOST_BITS = 10_000  # of a number
 _MOST_WIDE = 100_000  # a number that a filter is given
@@ -43,22 +42,25 @@ _SLOW = words("striptags title urlencode wordcount wordwrap")
 
 
 class Budget:
-    """Counts what one rendering does.
+    """Counts what the rendering of one text does.
+
+    Args:
+        room: what is left for the whole template; the steps are its own.
 
     Raises:
         OverflowError: every method, when it is too much.
     """
 
-    __slots__ = ("_chars", "_steps")
+    __slots__ = ("_chars", "_room")
 
-    def __init__(self) -> None:
-        self._steps = MOST_STEPS
+    def __init__(self, room: Room | None = None) -> None:
+        self._room = room or Room()
         self._chars = _MOST_MADE
 
     def take(self, steps: int) -> None:
         """Count steps."""
-        self._steps -= steps
-        if self._steps < 0:
+        self._room.steps -= steps
+        if self._room.steps < 0:
             raise OverflowError(
                 f"it takes more than {MOST_STEPS:,} steps (items of loops, lists and filters, and calls)"
             )

@@ -15,9 +15,31 @@ if TYPE_CHECKING:
     from promptlog.prompts.sandbox import Sandbox
 
 FORMATS = ("f-string", "jinja2")
-MOST_CHARS = 4_000_000  # of a text when it is rendered
+MOST_CHARS = 4_000_000  # that variables make of a template
+MOST_STEPS = 1_000_000  # of a template; some seconds at most
 _NAME = re.compile(r"[^\W\d]\w*")
 _WIDE = re.compile(r"\d{4}")
+
+
+class Room:
+    """What is left for one rendering of a template, of all its texts together."""
+
+    __slots__ = ("chars", "steps")
+
+    def __init__(self) -> None:
+        self.chars = MOST_CHARS
+        self.steps = MOST_STEPS
+
+    def put(self, text: str) -> str:
+        """Return a text that was made, counted: one variable can stand in many places.
+
+        Raises:
+            TemplateError: it is too much.
+        """
+        self.chars -= len(text)
+        if self.chars < 0:
+            raise TemplateError(f"it makes a text of more than {MOST_CHARS:,} letters")
+        return text
 
 
 class Text(Protocol):
@@ -26,8 +48,8 @@ class Text(Protocol):
     #: The variables that it names, in order.
     names: list[str]
 
-    def render(self, variables: Mapping[str, Any]) -> str:
-        """Return the text with the variables put in.
+    def render(self, variables: Mapping[str, Any], room: Room) -> str:
+        """Return the text with the variables put in; what that takes is taken from the room.
 
         Raises:
             KeyError: a variable is missing; its name is the only argument.
@@ -51,7 +73,7 @@ class _Plain:
         self.names: list[str] = []
         self._source = source
 
-    def render(self, variables: Mapping[str, Any]) -> str:  # noqa: ARG002 - it has none
+    def render(self, variables: Mapping[str, Any], room: Room) -> str:  # noqa: ARG002 - it has none
         return self._source
 
 
@@ -78,21 +100,13 @@ class _FString:
             if "{" in spec or _WIDE.search(spec):
                 raise TemplateError(f"{spec[:60]!r} is no format: a width has up to three digits")
 
-    def render(self, variables: Mapping[str, Any]) -> str:
-        parts, size = [], 0
+    def render(self, variables: Mapping[str, Any], room: Room) -> str:
+        parts = []
         for literal, name, spec, conversion in self._parts:
             parts.append(literal)
             if name is not None:
-                parts.append(_formatted(name, variables[name], spec, conversion))
-                size += len(parts[-1])
-                _check_size(size)
+                parts.append(room.put(_formatted(name, variables[name], spec, conversion)))
         return "".join(parts)
-
-
-def _check_size(chars: int) -> None:
-    """Refuse what variables make of a text, where it is too long: one of them can stand in many places."""
-    if chars > MOST_CHARS:
-        raise TemplateError(f"it makes a text of more than {MOST_CHARS:,} letters")
 
 
 def _formatted(name: str, value: Any, spec: str, conversion: str | None) -> str:
@@ -131,21 +145,19 @@ class _Jinja:
         ):  # Python's own limits of the code that Jinja2 makes
             raise TemplateError("it nests too deeply") from None
 
-    def render(self, variables: Mapping[str, Any]) -> str:
+    def render(self, variables: Mapping[str, Any], room: Room) -> str:
         if self._pieces is not None:  # most prompts: a fifth of the time, and the same text
             values = [text if name is None else variables[name] for text, name in self._pieces]
             if all(isinstance(value, str | int | float | None) for value in values):
-                texts = [*map(str, values)]
-                _check_size(sum(map(len, texts)))
-                return "".join(texts)
-        return self._rendered(variables)
+                return "".join([room.put(str(value)) for value in values])
+        return room.put(self._rendered(variables, room))
 
-    def _rendered(self, variables: Mapping[str, Any]) -> str:
+    def _rendered(self, variables: Mapping[str, Any], room: Room) -> str:
         from jinja2 import UndefinedError
         from jinja2.exceptions import SecurityError
 
         try:
-            text = self._sandbox.render(self._template, dict(variables))
+            text = self._sandbox.render(self._template, dict(variables), room)
             text.encode()  # `%c` makes half a character of a number
         except UndefinedError as error:
             name = str(error.message).split("'")[1] if str(error.message).startswith("'") else ""

@@ -218,3 +218,13 @@ def test_numbers_that_make_no_text_are_refused(text: str, template_format: str, 
     template = {"type": "completion", "content": text, "template_format": template_format}
     with pytest.raises(TemplateError, match="prompt 'evil', content: "):
         Template(template, "evil").render({"a": value})
+
+
+def test_all_messages_together_are_bounded() -> None:
+    """A template of many messages has no more steps and letters than one of a single message."""
+    loop = "{% for a in range(50000) %}{% for b in range(4) %}{% endfor %}{% endfor %}"
+    for text, said in ((loop, "1,000,000 steps"), ("{{ a }}", "4,000,000 letters")):
+        message = {"role": "user", "content": text, "template_format": "jinja2"}
+        Template({"type": "chat", "messages": [message]}, "evil").render({"a": "x" * 1_500_000})
+        with pytest.raises(TemplateError, match=rf"message 2 \(user\): .*{said}"):
+            Template({"type": "chat", "messages": [message] * 3}, "evil").render({"a": "x" * 1_500_000})
