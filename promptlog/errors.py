@@ -315,6 +315,7 @@ def warn(message: str, category: type[Warning]) -> None:
     import warnings
 
     depth, frame = 1, sys._getframe(0)  # noqa: SLF001 - what warnings itself does
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("promptlog"):
+    ours = ("promptlog", "contextlib")  # through which our own blocks come
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(ours):
         frame, depth = frame.f_back, depth + 1
     warnings.warn(message, category, stacklevel=depth)

@@ -59,6 +59,7 @@ class _Span:
         around = current_span()
         self.here = SpanContext(around.trace_id if around else os.urandom(16).hex(), os.urandom(8).hex())
         self._append = append
+        self._process = os.getpid()
         self._record: dict[str, Any] = {
             "trace_id": self.here.trace_id,
             "span_id": self.here.span_id,
@@ -71,12 +72,16 @@ class _Span:
         self._began = time.perf_counter()
 
     @contextmanager
-    def inside(self) -> Iterator[None]:
-        """Run a part of the function: what is logged meanwhile belongs to this span; what it raises ends it."""
+    def inside(self, *, ended_by: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+        """Run a part of the function: what is logged meanwhile belongs to this span; what it raises ends it.
+
+        Args:
+            ended_by: what a generator raises at its end, which is no failure. (A function may fail with `StopIteration`.)
+        """
         with span_context(self.here):
             try:
                 yield
-            except (StopIteration, StopAsyncIteration):
+            except ended_by:
                 raise
             except BaseException as error:
                 self.end(error=error)
@@ -84,16 +89,19 @@ class _Span:
 
     def end(self, output: Any = None, *, error: BaseException | None = None, whole: bool = True) -> None:
         """Write the span. A function that worked is not stopped because its span cannot be written."""
+        if not whole and self._process != os.getpid():
+            return  # a forked child drops what is its parent's
         end_us = self._start_us + round((time.perf_counter() - self._began) * 1e6)
         attributes = self._record["attributes"]
         status: dict[str, Any] = {"status": "OK" if whole else "UNSET"}
         if error is not None:
             kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
             attributes["error.type"] = kind
-            stack = "".join(traceback.format_exception(error))
-            told = {"exception.type": kind, "exception.message": str(error), "exception.stacktrace": stack}
+            said = _text(error)
+            stack = _cut("".join(traceback.format_exception(error)))
+            told = {"exception.type": kind, "exception.message": said, "exception.stacktrace": stack}
             event = {"name": "exception", "time": end_us, "attributes": told}
-            status = {"status": "ERROR", "status_message": _cut(str(error)), "events": [event]}
+            status = {"status": "ERROR", "status_message": said, "events": [event]}
         else:
             attributes["function_output"] = _text(output)
         record = {**self._record, "start_time": self._start_us, "end_time": end_us, **status}
@@ -160,7 +168,7 @@ def _generator(function: Any, begin: _Begin) -> Any:
         step = functools.partial(next, generator)
         while True:
             try:
-                with span.inside():  # between two items the program is outside
+                with span.inside(ended_by=StopIteration):  # between two items the program is outside
                     item = step()
             except StopIteration as stop:
                 span.end(items)
@@ -187,7 +195,7 @@ def _async_generator(function: Any, begin: _Begin) -> Any:
         step = generator.__anext__
         while True:
             try:
-                with span.inside():
+                with span.inside(ended_by=StopAsyncIteration):
                     item = await step()
             except StopAsyncIteration:
                 span.end(items)

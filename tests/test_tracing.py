@@ -242,6 +242,26 @@ def test_objects_that_cannot_be_shown_and_long_ones(client: PromptLog) -> None:
     assert attributes["function_output"].endswith("… (200,006 characters)")
 
 
+def test_a_failure_that_cannot_be_written_is_raised_as_it_is(client: PromptLog) -> None:
+    """An exception that cannot show itself, or is no Unicode, ends its span all the same; and a very long one is cut."""
+
+    class Hidden(Exception):  # noqa: N818 - it is what it is called
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    @client.traceable
+    def fail(error: Exception) -> None:
+        raise error
+
+    for error in (Hidden(), ValueError("half \ud83d"), ValueError("x" * 17_000_000)):
+        with pytest.raises(type(error)) as raised:
+            fail(error)
+        assert raised.value is error
+    said = [trace.spans[0].status_message for trace in traces(client)]
+    assert said[:2] == ["<Hidden that cannot be shown: no>", "half \\ud83d"]
+    assert str(said[2]).endswith("… (17,000,000 characters)")
+
+
 def test_a_full_disk_does_not_stop_the_function(client: PromptLog) -> None:
     """There is a warning, and the result."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -251,6 +271,9 @@ def test_a_full_disk_does_not_stop_the_function(client: PromptLog) -> None:
     try:
         with pytest.warns(NotLoggedWarning, match="free some room"):
             assert client.traceable()(lambda: 3)() == 3
+        with pytest.warns(NotLoggedWarning) as warned, pytest.raises(ZeroDivisionError):
+            client.traceable()(lambda: 1 / 0)()
+        assert {one.filename for one in warned} == {__file__}
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)

@@ -35,6 +35,32 @@ def encode(record: dict[str, Any], *, plain: bool = False) -> bytes:
     return _bounded(line)
 
 
+def encode_told(record: dict[str, Any]) -> bytes:
+    """Return as JSON what others told (a model, an exception), with half a character in it made whole.
+
+    Raises:
+        InvalidInputError, RecordTooLargeError: as in `encode`.
+    """
+    try:
+        return encode(record)
+    except InvalidInputError:
+        return encode(whole(record))
+
+
+def whole(value: Any) -> Any:
+    """Return plain data in whose texts two halves of a character that came apart are one, and one alone is U+FFFD.
+
+    A model's text that is cut into tokens can come so, and Python holds it; UTF-8 does not.
+    """
+    if isinstance(value, str):
+        return (
+            value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        )
+    if isinstance(value, dict):
+        return {whole(name): whole(one) for name, one in value.items()}
+    return [whole(one) for one in value] if isinstance(value, list) else value
+
+
 def join(first: bytes, second: bytes) -> bytes:
     """Return one record of two parts that were encoded one by one, none of them empty and no name in both.
 

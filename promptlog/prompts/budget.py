@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Undefined
 from jinja2.utils import Namespace
 
+from promptlog.prompts.text import MOST_CHARS, MOST_STEPS, Room
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MOST_STEPS = 1_000_000  # some seconds at most
-MOST_CHARS = 4_000_000  # of a text, or of a list that is shown
 _MOST_MADE = 10 * MOST_CHARS  # of all texts that are made on the way
 _MOST_BITS = 10_000  # of a number
 _MOST_WIDE = 100_000  # a number that a filter is given
 _WIDE = re.compile(r"\d{4}|\*")  # a width in a format that no prompt has
+_RUN = re.compile(r"\s+|\S+")
 _LETTERS_A_STEP = 1000
+_COPIED_A_STEP = (
+    4000  # letters: what is cut into lines is copied with each of them, as far as nothing breaks it
+)
 
 
 def words(text: str) -> frozenset[str]:
@@ -38,22 +42,25 @@ _SLOW = words("striptags title urlencode wordcount wordwrap")
 
 
 class Budget:
-    """Counts what one rendering does.
+    """Counts what the rendering of one text does.
+
+    Args:
+        room: what is left for the whole template; the steps are its own.
 
     Raises:
         OverflowError: every method, when it is too much.
     """
 
-    __slots__ = ("_chars", "_steps")
+    __slots__ = ("_chars", "_room")
 
-    def __init__(self) -> None:
-        self._steps = MOST_STEPS
+    def __init__(self, room: Room | None = None) -> None:
+        self._room = room or Room()
         self._chars = _MOST_MADE
 
     def take(self, steps: int) -> None:
         """Count steps."""
-        self._steps -= steps
-        if self._steps < 0:
+        self._room.steps -= steps
+        if self._room.steps < 0:
             raise OverflowError(
                 f"it takes more than {MOST_STEPS:,} steps (items of loops, lists and filters, and calls)"
             )
@@ -184,10 +191,16 @@ def guard_filter(name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str,
         value = list(value)
         budget.measure(value)
         check_size(len(str(given[0])) * len(value) if given else 0)
-    elif name in ("indent", "wordwrap"):
+    elif name == "indent":
         text = str(value)
         wide = max((len(one) if isinstance(one, str) else int(one) for one in given), default=4)
-        check_size(len(text) + (wide + 1) * (text.count("\n") + 1 if name == "indent" else len(text)))
+        check_size(len(text) + (wide + 1) * (text.count("\n") + 1))
+    elif name == "wordwrap":
+        text = str(value)
+        width = max(1, int(kwargs.get("width", args[0] if args else 79)))
+        budget.take(sum(len(run[0]) ** 2 for run in _RUN.finditer(text)) // (width * _COPIED_A_STEP))
+        ends = max((len(one) for one in given if isinstance(one, str)), default=1)
+        check_size(len(text) * (ends + 1))
     elif name == "batch" and given:
         fill = budget.walk(list(given[1:]))
         check_size(fill * abs(int(given[0])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from promptlog.context import add_context
 from promptlog.errors import InvalidInputError, warn_not_logged
 from promptlog.identifiers import new_request_id
 from promptlog.models.checks import check_count, check_metadata, check_tags
-from promptlog.models.encode import encode, join
+from promptlog.models.encode import encode, encode_told, join
 from promptlog.prompts.template import copied
 from promptlog.providers.protocol import Answer
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Writes an encoded record; False, with a warning, where the disk refused it.
 Append = Callable[[bytes], bool]
-
-_MOST_MESSAGE_CHARS = 1024  # PromptLayer's limit of error_message
 
 
 class Call:
@@ -58,6 +57,7 @@ class Call:
         self.rendered = rendered
         self.replay_key = replay_key
         self._append = append
+        self._process = os.getpid()
         # As `models.build` makes it, of parts that are checked already: this runs before every call.
         link = {"name": prompt.name, "version": prompt.version, "label": prompt.label, "variables": variables}
         asked: dict[str, Any] = {
@@ -115,6 +115,8 @@ class Call:
 
     def left(self, answer: Answer, why: str) -> None:
         """Log what came of an answer that nobody waited for to its end."""
+        if self._process != os.getpid():
+            return  # a forked child drops what is its parent's
         self.rest()
         if answer.finish_reason is not None:  # it was whole; what was left is the count of its tokens
             self._finish(answer)
@@ -126,13 +128,10 @@ class Call:
         self.rest()
         if self._start_us is None:
             return
-        from promptlog.providers.failures import error_type_of, say_logged, say_where
+        from promptlog.providers.failures import failure_of, say_logged, say_where
 
         say_where(error, self.provider.name)
-        message = str(error)[:_MOST_MESSAGE_CHARS] or type(error).__name__
-        request_id = self._finish(
-            answer or Answer(), status="ERROR", error_type=error_type_of(error), error_message=message
-        )
+        request_id = self._finish(answer or Answer(), **failure_of(error))
         if request_id is not None:
             say_logged(error, request_id)
 
@@ -145,7 +144,9 @@ class Call:
                 "request_id": request_id, "start_time": start_us, "end_time": start_us + round(self._waited * 1e6),
                 "status": "SUCCESS", **answer.arguments(), "cost_usd": cost, **ended,
             }  # fmt: skip
-            line = join(self._asked, encode({name: one for name, one in found.items() if one is not None}))
+            line = join(
+                self._asked, encode_told({name: one for name, one in found.items() if one is not None})
+            )
             return request_id if self._append(line) else None
         except Exception as error:  # the answer is worth more than its log line
             warn_not_logged(f"this answer of {self.model} cannot be written: {error}")

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from jinja2.runtime import Context
 
+    from promptlog.prompts.text import Room
+
 # Names that no template can write.
 _BUDGET, _COUNTED, _JOINED, _MADE, _WEIGHED = "\0budget", "\0counted", "\0joined", "\0made", "\0weighed"
 
@@ -106,13 +108,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
         code = self.compile(tree)
         return self.template_class.from_code(self, code, self.make_globals(None)), names, pieces
 
-    def render(self, template: Template, variables: dict[str, Any]) -> str:
-        """Return the text of a template.
+    def render(self, template: Template, variables: dict[str, Any], room: Room) -> str:
+        """Return the text of a template; what that takes is taken from the room.
 
         Raises:
             Exception: whatever a template can raise; the caller says where.
         """
-        context = template.new_context({**variables, _BUDGET: Budget()})
+        context = template.new_context({**variables, _BUDGET: Budget(room)})
         text = "".join(template.root_render_func(context))
         check_size(len(text))
         return text

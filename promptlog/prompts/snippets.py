@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from promptlog.errors import TemplateError
+from promptlog.prompts.text import MOST_CHARS
 
 _REFERENCE = re.compile(r"@@@(.+?)@@@", re.DOTALL)
 _SELECTOR = re.compile(r"(?s)(?P<name>.+?)(?:@version_number:(?P<version>\d{1,18})|@label:(?P<label>.+))?")
-_MOST_CHARS = 4_000_000
 
 
 class Reference(NamedTuple):
@@ -98,9 +98,9 @@ class _Expander:
             parts += [text[place : found.start()], self._snippet(found[1], template_format, chain)]
             place = found.end()
             size += len(parts[-1])
-            if size > _MOST_CHARS:
+            if size > MOST_CHARS:
                 raise TemplateError(
-                    f"prompt {chain[0]!r}: with its snippets it has more than {_MOST_CHARS:,} letters"
+                    f"prompt {chain[0]!r}: with its snippets it has more than {MOST_CHARS:,} letters"
                 )
         return "".join([*parts, text[place:]])
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from promptlog.errors import TemplateError
 from promptlog.models.content import blueprint
-from promptlog.prompts.text import FORMATS, Text, read_text
+from promptlog.prompts.text import FORMATS, Room, Text, read_text
 
 ROLES = ("system", "user", "assistant", "function", "tool", "developer", "placeholder")
 _OF_TEMPLATES = ("input_variables", "template_format")  # what a rendered message has not
 
-Piece = Callable[[Mapping[str, Any]], list[dict[str, Any]]]
+Piece = Callable[[Mapping[str, Any], Room], list[dict[str, Any]]]
 
 
 class Template:
@@ -91,12 +91,12 @@ class Template:
             if not isinstance(name, str) or not name:
                 raise self._wrong(where, "a placeholder has a name: that of the variable with its messages")
             self._add([name])
-            return dict(given), lambda variables: self._placed(name, variables, where)
+            return dict(given), lambda variables, _: self._placed(name, variables, where)
         content, names, piece = self._content(given, where)
         self._add(names)
         source = {**given, "content": content, "input_variables": names, "template_format": _format_of(given)}
         rest = {key: value for key, value in given.items() if key not in ("content", *_OF_TEMPLATES)}
-        return source, lambda variables: [{**rest, "content": piece(variables)}]
+        return source, lambda variables, room: [{**rest, "content": piece(variables, room)}]
 
     def _content(self, given: Mapping[str, Any], where: str) -> tuple[list[dict[str, Any]], list[str], Piece]:
         """Return blocks, the variables in them, and what renders them."""
@@ -120,15 +120,15 @@ class Template:
         return (
             [dict(block) for block in content],
             names,
-            lambda variables: [block for piece in pieces for block in piece(variables)],
+            lambda variables, room: [block for piece in pieces for block in piece(variables, room)],
         )
 
     def _block(self, block: dict[str, Any], template_format: str, names: list[str], where: str) -> Piece:
         if block.get("type") == "media_variable" and isinstance(name := block.get("name"), str):
             names.append(name)
-            return lambda variables: self._media(name, variables, where)
+            return lambda variables, _: self._media(name, variables, where)
         if block.get("type", "text") != "text":
-            return lambda _: [copied(block)]
+            return lambda _, __: [copied(block)]
         if not isinstance(block.get("text"), str):
             raise self._wrong(where, "a block of text has no text")
         if template_format == "f-string":
@@ -138,7 +138,7 @@ class Template:
         except TemplateError as error:
             raise self._wrong(where, str(error)) from None
         names += text.names
-        return lambda variables: [{**block, "text": self._text(text, variables, where)}]
+        return lambda variables, room: [{**block, "text": self._text(text, variables, room, where)}]
 
     def _tool_pieces(self, tools: object) -> list[Piece]:
         if tools is None:
@@ -149,10 +149,10 @@ class Template:
 
     def _tool(self, tool: dict[str, Any]) -> Piece:
         if tool.get("type") != "variable":
-            return lambda _: [copied(tool)]
+            return lambda _, __: [copied(tool)]
         name = str(tool.get("name"))
         self._add([name])
-        return lambda variables: self._list(name, variables, "tools", "tools")
+        return lambda variables, _: self._list(name, variables, "tools", "tools")
 
     # -- rendering -------------------------------------------------------------------------------------------------
 
@@ -162,14 +162,15 @@ class Template:
         Raises:
             TemplateError: a variable is missing or of a wrong kind, or the template does not come to an end.
         """
-        blocks = [one for piece in self._pieces for one in piece(variables)]
+        room = Room()
+        blocks = [one for piece in self._pieces for one in piece(variables, room)]
         rendered: dict[str, Any] = (
             {"type": "chat", "messages": blocks}
             if self.is_chat
             else {"type": "completion", "content": blocks}
         )
         if self._tools:
-            rendered["tools"] = [tool for piece in self._tools for tool in piece(variables)]
+            rendered["tools"] = [tool for piece in self._tools for tool in piece(variables, room)]
         if self._rest:
             rendered.update(copied(self._rest))
         return rendered
@@ -189,9 +190,9 @@ class Template:
     def _unused(self, variables: Mapping[str, Any]) -> list[str]:
         return [name for name in variables if name not in self.names]
 
-    def _text(self, text: Text, variables: Mapping[str, Any], where: str) -> str:
+    def _text(self, text: Text, variables: Mapping[str, Any], room: Room, where: str) -> str:
         try:
-            return text.render(variables)
+            return text.render(variables, room)
         except KeyError as error:
             raise self._missing(error.args[0], variables) from None
         except TemplateError as error:

@@ -15,8 +15,31 @@ if TYPE_CHECKING:
     from promptlog.prompts.sandbox import Sandbox
 
 FORMATS = ("f-string", "jinja2")
+MOST_CHARS = 4_000_000  # that variables make of a template
+MOST_STEPS = 1_000_000  # of a template; some seconds at most
 _NAME = re.compile(r"[^\W\d]\w*")
 _WIDE = re.compile(r"\d{4}")
+
+
+class Room:
+    """What is left for one rendering of a template, of all its texts together."""
+
+    __slots__ = ("chars", "steps")
+
+    def __init__(self) -> None:
+        self.chars = MOST_CHARS
+        self.steps = MOST_STEPS
+
+    def put(self, text: str) -> str:
+        """Return a text that was made, counted: one variable can stand in many places.
+
+        Raises:
+            TemplateError: it is too much.
+        """
+        self.chars -= len(text)
+        if self.chars < 0:
+            raise TemplateError(f"it makes a text of more than {MOST_CHARS:,} letters")
+        return text
 
 
 class Text(Protocol):
@@ -25,8 +48,8 @@ class Text(Protocol):
     #: The variables that it names, in order.
     names: list[str]
 
-    def render(self, variables: Mapping[str, Any]) -> str:
-        """Return the text with the variables put in.
+    def render(self, variables: Mapping[str, Any], room: Room) -> str:
+        """Return the text with the variables put in; what that takes is taken from the room.
 
         Raises:
             KeyError: a variable is missing; its name is the only argument.
@@ -50,7 +73,7 @@ class _Plain:
         self.names: list[str] = []
         self._source = source
 
-    def render(self, variables: Mapping[str, Any]) -> str:  # noqa: ARG002 - it has none
+    def render(self, variables: Mapping[str, Any], room: Room) -> str:  # noqa: ARG002 - it has none
         return self._source
 
 
@@ -77,12 +100,12 @@ class _FString:
             if "{" in spec or _WIDE.search(spec):
                 raise TemplateError(f"{spec[:60]!r} is no format: a width has up to three digits")
 
-    def render(self, variables: Mapping[str, Any]) -> str:
+    def render(self, variables: Mapping[str, Any], room: Room) -> str:
         parts = []
         for literal, name, spec, conversion in self._parts:
             parts.append(literal)
             if name is not None:
-                parts.append(_formatted(name, variables[name], spec, conversion))
+                parts.append(room.put(_formatted(name, variables[name], spec, conversion)))
         return "".join(parts)
 
 
@@ -92,11 +115,13 @@ def _formatted(name: str, value: Any, spec: str, conversion: str | None) -> str:
     if isinstance(value, str) and not spec and not conversion:
         return value
     try:
-        return format(Formatter().convert_field(value, conversion), spec)
-    except (ValueError, TypeError) as error:
+        text = format(Formatter().convert_field(value, conversion), spec)
+        text.encode()  # `c` makes half a character of a number
+    except (ValueError, TypeError, OverflowError) as error:
         raise TemplateError(
             f"the variable {name!r}, a {type(value).__name__}, does not take the format {spec!r}: {error}"
         ) from None
+    return text
 
 
 class _Jinja:
@@ -120,19 +145,20 @@ class _Jinja:
         ):  # Python's own limits of the code that Jinja2 makes
             raise TemplateError("it nests too deeply") from None
 
-    def render(self, variables: Mapping[str, Any]) -> str:
+    def render(self, variables: Mapping[str, Any], room: Room) -> str:
         if self._pieces is not None:  # most prompts: a fifth of the time, and the same text
             values = [text if name is None else variables[name] for text, name in self._pieces]
             if all(isinstance(value, str | int | float | None) for value in values):
-                return "".join(map(str, values))
-        return self._rendered(variables)
+                return "".join([room.put(str(value)) for value in values])
+        return room.put(self._rendered(variables, room))
 
-    def _rendered(self, variables: Mapping[str, Any]) -> str:
+    def _rendered(self, variables: Mapping[str, Any], room: Room) -> str:
         from jinja2 import UndefinedError
         from jinja2.exceptions import SecurityError
 
         try:
-            return self._sandbox.render(self._template, dict(variables))
+            text = self._sandbox.render(self._template, dict(variables), room)
+            text.encode()  # `%c` makes half a character of a number
         except UndefinedError as error:
             name = str(error.message).split("'")[1] if str(error.message).startswith("'") else ""
             if name in self.names and name not in variables:
@@ -146,6 +172,7 @@ class _Jinja:
             raise TemplateError("it takes more memory than there is") from None
         except Exception as error:  # whatever a filter raises of a value that it was not made for
             raise TemplateError(str(error) or type(error).__name__) from None
+        return text
 
 
 @cache

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from promptlog.providers.protocol import Answer
 
 
+#: Arguments of which the SDK takes a key; where one is given, it looks for none.
+_CREDENTIALS = ("api_key", "auth_token", "credentials", "config", "profile")
+
+
 class Anthropic(WithClients, Messages):
     """`anthropic.messages.create`.
 
@@ -44,12 +48,18 @@ class Anthropic(WithClients, Messages):
 
 
 def _client(name: str, options: Mapping[str, Any], *, awaited: bool) -> Any:
-    """Make the SDK's client; it finds a key in the environment or in a profile by itself."""
+    """Make the SDK's client; it finds a key in the environment or in a profile by itself.
+
+    Such a key is Anthropic's: to another address only a key that was given for it is sent.
+    """
     try:
         import anthropic
     except ImportError:
         raise MissingExtraError.of("anthropic", "anthropic") from None
-    client = (anthropic.AsyncAnthropic if awaited else anthropic.Anthropic)(**options)
+    given = dict(options)
+    if given.get("base_url") and not any(given.get(one) for one in _CREDENTIALS):
+        given["api_key"] = "none"
+    client = (anthropic.AsyncAnthropic if awaited else anthropic.Anthropic)(**given)
     if client.api_key is None and client.auth_token is None and client.credentials is None:
         # The SDK says so only when it calls, with a TypeError.
         raise MissingKeyError.of(name, "ANTHROPIC_API_KEY", type(client).__name__)

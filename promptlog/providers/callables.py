@@ -7,6 +7,7 @@ import contextvars
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from promptlog.errors import InvalidInputError
@@ -138,7 +139,10 @@ async def _in_thread(items: Iterator[Any]) -> AsyncIterator[Any]:
             yield item
     finally:
         if close := getattr(items, "close", None):
-            close()
+            with suppress(
+                ValueError
+            ):  # cancelled: the thread is still in it, and lets it go when it comes out
+                close()
 
 
 class NotHere(FromCallable):

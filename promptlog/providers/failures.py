@@ -24,6 +24,19 @@ _PROVIDERS = frozenset(
 )
 
 
+_MOST_MESSAGE_CHARS = 1024  # PromptLayer's limit of error_message
+
+
+def failure_of(error: BaseException) -> dict[str, str]:
+    """Return what a failed call of a model is logged with: status, error_type and error_message. It never raises."""
+    try:
+        message, kind = str(error), error_type_of(error)
+    except Exception:  # one that cannot show itself
+        message, kind = "", "UNKNOWN_ERROR"
+    message = message[:_MOST_MESSAGE_CHARS] or type(error).__name__
+    return {"status": "ERROR", "error_type": kind, "error_message": message}
+
+
 def error_type_of(error: BaseException) -> str:
     """Return the `error_type` that a failed call of a model is logged with.
 

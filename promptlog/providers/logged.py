@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from promptlog.context import current_context
-from promptlog.errors import warn_not_logged
+from promptlog.errors import InvalidInputError, warn_not_logged
 from promptlog.identifiers import new_request_id
 from promptlog.models.build import request_record
-from promptlog.providers.failures import error_type_of
+from promptlog.models.encode import whole
+from promptlog.providers.failures import failure_of
 
 if TYPE_CHECKING:
     from promptlog.context import Context
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
 #: Writes a record with what a context adds to it, and returns the request's id; None where the disk refused it.
 Log = Callable[[dict[str, Any], "Context | None"], str | None]
-
-_MOST_MESSAGE_CHARS = 1024  # PromptLayer's limit of error_message
 
 
 class LoggedCall:
@@ -53,6 +53,7 @@ class LoggedCall:
         self._waited = 0.0
         self._since: float | None = time.perf_counter()
         self._ended = False
+        self._process = os.getpid()
         self.request_id: str | None = request_id or new_request_id(round(self._start * 1e6))
 
     @property
@@ -79,16 +80,17 @@ class LoggedCall:
         """Log how it ended: whole, or with an error and what had come. Only the first end counts."""
         how: dict[str, Any] = {}
         if error is not None:
-            message = str(error)[:_MOST_MESSAGE_CHARS] or type(error).__name__
             if completion := getattr(
                 error, "completion", None
             ):  # OpenAI's of an answer that cannot be parsed
                 self._reader.add(completion)
-            how = {"status": "ERROR", "error_type": error_type_of(error), "error_message": message}
+            how.update(failure_of(error))
         self._finish(how)
 
     def leave(self) -> None:
         """Log a stream that nobody waited for to its end."""
+        if self._process != os.getpid():
+            return  # a forked child drops what is its parent's
         if self.finished:
             self._finish({})
         else:
@@ -110,7 +112,10 @@ class LoggedCall:
                 "request_end_time": self._start + self._waited,
             }
             record = request_record(request_id=self.request_id, **self._arguments, **times, **known)
-            self.request_id = self._log(record, self._around)
+            try:
+                self.request_id = self._log(record, self._around)
+            except InvalidInputError:
+                self.request_id = self._log(whole(record), self._around)
         except Exception as failure:
             self.request_id = None
             warn_not_logged(f"this call of {self._arguments.get('model')} cannot be written: {failure}")

@@ -18,6 +18,8 @@ class Standin:
         self.__dict__.update(own, _original=original)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_original":  # `copy` makes one that is empty at first
+            raise AttributeError(name)
         return getattr(self._original, name)
 
     def __setattr__(self, name: str, value: Any) -> None:

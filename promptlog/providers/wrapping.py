@@ -304,7 +304,7 @@ class _Face(Standin):
         super().__init__(original, unwrapped=unwrapped)
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._original, name)
+        value = super().__getattr__(name)
         if name in {"copy", "with_options"}:
             return lambda **options: _Face(value(**options))
         if name in _METHODS and callable(value):

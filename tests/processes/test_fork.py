@@ -237,3 +237,39 @@ def test_multiprocessing(tmp_path: Path, method: str) -> None:
     )
     assert len(ids) == 120
     assert_there_once(path, ids)
+
+
+STREAMING = """
+import gc
+import openai
+from tests.wire import Wire
+
+with Wire() as wire:
+    client = PromptLog(ARGS[0], providers={"local": lambda **_: iter("abc")})
+    message = {"role": "user", "content": "hi"}
+    client.templates.publish({"prompt_name": "p", "prompt_template": {"type": "chat", "messages": [message]}})
+    gpt = client.wrap(openai.OpenAI(base_url=wire.openai(), api_key="k"))
+    left = [
+        client.run("p", provider="local", model="m", stream=True),
+        gpt.chat.completions.create(model="m", messages=[message], stream=True),
+        client.traceable(name="letters")(lambda: (yield from "abc"))(),
+    ]
+    for each in left:
+        next(each)
+    child = os.fork()
+    if child == 0:
+        del left, each
+        gc.collect()
+        sys.exit()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for each in left:
+        assert len(list(each)) >= 2
+    say(sorted(status for (status,) in client.sql("SELECT status FROM requests").fetchall()))
+    say(client.sql("SELECT status FROM spans").fetchall())
+    say("done")
+"""
+
+
+def test_a_child_drops_the_streams_of_its_parent(tmp_path: Path) -> None:
+    """What a parent reads on is its own to log: a forked child that ends has left nothing."""
+    assert run(STREAMING, str(tmp_path / "s.duckdb")) == ["['SUCCESS', 'SUCCESS']", "[('OK',)]", "done"]

@@ -35,6 +35,7 @@ REACHING = [
 LISTS = "{% set a = range(99999) | list %}{% set b = range(99999) | list %}"
 
 ENDLESS = [
+    "{{ (' ' * 200000)|wordwrap(1) }}",
     "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
     "{% for a in range(10 ** 9) %}{% endfor %}",
     "{% for a in [1] recursive %}{{ loop(range(100000)) }}{% endfor %}",
@@ -119,6 +120,13 @@ def test_every_template_ends(text: str) -> None:
         render(text)
 
 
+def test_long_prose_is_wrapped() -> None:
+    """What a wrapping copies is counted, which in words of a usual length is little."""
+    wrapped = render("{{ a|wordwrap(60) }}", a="some words " * 50_000)
+    assert max(map(len, wrapped.splitlines())) <= 60
+    assert len(render("{{ a|wordwrap(width=76) }}", a="x" * 200_000).splitlines()) == 2632
+
+
 @pytest.mark.parametrize("text", HUGE, ids=range(len(HUGE)))
 def test_no_template_fills_the_memory(text: str) -> None:
     """What would grow beyond bounds is refused before it does."""
@@ -181,3 +189,42 @@ def test_an_f_string_takes_names_alone(text: str, said: str) -> None:
     """Python's own format would reach attributes and make endless widths: such a template is none."""
     with pytest.raises(TemplateError, match=re.escape(said)):
         Template({"type": "completion", "content": text}, "evil")
+
+
+@pytest.mark.parametrize("template_format", ["f-string", "jinja2"])
+def test_a_variable_in_many_places_fills_no_memory(template_format: str) -> None:
+    """Plain variables make texts of up to four million letters too."""
+    name = "{a}" if template_format == "f-string" else "{{ a }}"
+    template = {"type": "completion", "content": name * 50, "template_format": template_format}
+    read = Template(template, "evil")
+    assert len(read.render({"a": "x" * 80_000})["content"][0]["text"]) == 4_000_000
+    with pytest.raises(TemplateError, match="more than 4,000,000 letters"):
+        read.render({"a": "x" * 80_001})
+    with pytest.raises(TemplateError, match="more than 4,000,000 letters"):
+        Template({"type": "completion", "content": "{a:999}" * 5000}, "evil").render({"a": ""})
+
+
+@pytest.mark.parametrize(
+    ("text", "template_format", "value"),
+    [
+        ("{a:c}", "f-string", 10**10),
+        ("{a:c}", "f-string", 0xD800),
+        ("{a:.2f}", "f-string", 10**400),
+        ("{{ '%c' % a }}", "jinja2", 0xD800),
+    ],
+)
+def test_numbers_that_make_no_text_are_refused(text: str, template_format: str, value: int) -> None:
+    """A letter that there is not, half a character, more than a float holds: an error of ours, which says where."""
+    template = {"type": "completion", "content": text, "template_format": template_format}
+    with pytest.raises(TemplateError, match="prompt 'evil', content: "):
+        Template(template, "evil").render({"a": value})
+
+
+def test_all_messages_together_are_bounded() -> None:
+    """A template of many messages has no more steps and letters than one of a single message."""
+    loop = "{% for a in range(50000) %}{% for b in range(4) %}{% endfor %}{% endfor %}"
+    for text, said in ((loop, "1,000,000 steps"), ("{{ a }}", "4,000,000 letters")):
+        message = {"role": "user", "content": text, "template_format": "jinja2"}
+        Template({"type": "chat", "messages": [message]}, "evil").render({"a": "x" * 1_500_000})
+        with pytest.raises(TemplateError, match=rf"message 2 \(user\): .*{said}"):
+            Template({"type": "chat", "messages": [message] * 3}, "evil").render({"a": "x" * 1_500_000})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ import pytest
 
 from promptlog import AsyncPromptLog
 from promptlog.errors import InvalidInputError, NotLoggedWarning, NotReplayableError
-from tests.prompts.both import SAID, VARIABLES
+from tests.prompts.both import CAKE, SAID, VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.prompts.both import Both
 
@@ -206,14 +208,86 @@ def test_an_answer_is_given_where_the_log_takes_nothing(both: Both, *, stream: b
     assert last["prompt_blueprint"]["prompt_template"]["messages"][-1]["content"][0]["text"] == SAID
 
 
-@pytest.mark.parametrize("output", ["x" * 17_000_000, "\ud800"], ids=["huge", "no Unicode"])
-def test_an_answer_that_cannot_be_written_is_given(make: Callable[..., Both], output: str) -> None:
-    """An answer beyond what a line holds, or that is no text, is the caller's all the same."""
+def test_an_answer_that_cannot_be_written_is_given(make: Callable[..., Both]) -> None:
+    """An answer beyond what a line holds is the caller's all the same."""
+    output = "x" * 17_000_000
     both = make(providers={"local": lambda **_: output})
     with pytest.warns(NotLoggedWarning, match="this answer of gpt-4o cannot be written"):
         answer = both.run(provider="local")
     assert answer["raw_response"] == output
     assert answer["request_id"] is None
+
+
+def test_characters_that_came_in_halves_are_logged_whole(make: Callable[..., Both]) -> None:
+    """A model that cuts its text into tokens cuts characters too; the caller has its text as it came."""
+    both = make(providers={"local": lambda **_: iter(["half \ud83d", "\ude00, half \ud83d"])})
+    answer = both.run(provider="local")
+    assert answer["raw_response"] == "half \ud83d\ude00, half \ud83d"
+    assert both.only().request_id == answer["request_id"]
+    assert both.only().output_text == "half \U0001f600, half \ufffd"
+
+
+class Hidden(Exception):  # noqa: N818 - it is what it is called
+    """An exception that cannot show itself."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(Hidden(), "Hidden"), (ValueError("half \ud83d"), "half \ufffd")],
+    ids=["cannot show itself", "no Unicode"],
+)
+def test_a_failure_that_cannot_be_written_is_logged_as_far_as_it_can(
+    make: Callable[..., Both], error: Exception, message: str
+) -> None:
+    """The exception comes out as it is, whatever it says."""
+
+    def fails(**_: Any) -> str:
+        raise error
+
+    both = make(providers={"local": fails})
+    with pytest.raises(type(error)) as raised:
+        both.run(provider="local")
+    assert raised.value is error
+    assert (both.only().status, both.only().error_message) == ("ERROR", message)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_task_is_cancelled_while_a_function_that_blocks_streams(tmp_path: Path, *, stream: bool) -> None:
+    """The thread that waits for the next piece is left to itself: the task is cancelled, and does not fail."""
+    asked, over = threading.Event(), threading.Event()
+
+    def slow(**_: Any) -> Iterator[str]:
+        asked.set()
+        over.wait(20)
+        yield "late"
+
+    async def work() -> None:
+        client = AsyncPromptLog(tmp_path / "store.duckdb", providers={"local": slow})
+        await client.templates.publish(CAKE)
+
+        async def ask() -> None:
+            answer = await client.run(
+                "cake-recipe", input_variables=VARIABLES, provider="local", stream=stream
+            )
+            if stream:
+                [piece async for piece in answer]
+
+        task = asyncio.create_task(ask())
+        await asyncio.to_thread(asked.wait, 20)
+        task.cancel()
+        try:
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        finally:
+            over.set()
+        assert [one.error_message for one in client.requests] == [
+            "the reader left the stream after 0 chunks" if stream else "CancelledError"
+        ]
+
+    asyncio.run(work())
 
 
 def test_latency_is_the_models_alone(make: Callable[..., Both]) -> None:

@@ -90,6 +90,22 @@ def test_any_server_that_speaks_as_openai(wire: Wire, monkeypatch: pytest.Monkey
     assert wire.asked[-1].headers["authorization"] == "Bearer none"
 
 
+@pytest.mark.parametrize("in_environment", [True, False], ids=["a key in the environment", "none"])
+def test_any_server_that_speaks_as_anthropic(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, *, in_environment: bool
+) -> None:
+    """A server by its address gets no key of Anthropic's, and asks for none."""
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        if in_environment:
+            monkeypatch.setenv(name, "sk-secret")
+        else:
+            monkeypatch.delenv(name, raising=False)
+    provider = provider_for("anthropic", {"anthropic": {"base_url": wire.anthropic()}})
+    for asked in (ask, aask):
+        assert asked(provider)[0] == "You said: Hi there"
+        assert "secret" not in str(wire.asked[-1].headers)
+
+
 @pytest.mark.parametrize("api_type", ["chat-completions", "responses", "messages"])
 def test_whether_it_streams_is_not_a_parameter(wire: Wire, api_type: str) -> None:
     """Parameters of a prompt that was stored with `stream` do not change what is asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import resource
 import signal
@@ -409,6 +410,20 @@ def test_a_full_disk_loses_no_answer(gpt: Any, client: PromptLog) -> None:
     assert answer.choices[0].message.content == "You said: Hi there"
     assert id is None
     assert gpt.chat.completions.create(model="m", messages=HI)
+    assert only(client).status == "SUCCESS"
+
+
+def test_a_text_that_is_no_unicode_is_logged(gpt: Any, client: PromptLog) -> None:
+    """What the SDK refuses to send is a call that failed: its line has what can be written of it."""
+    with pytest.raises(UnicodeEncodeError):
+        gpt.chat.completions.create(model="m", messages=[{"role": "user", "content": "half \ud83d"}])
+    assert (only(client).status, only(client).input_text) == ("ERROR", "half \ufffd")
+
+
+def test_a_wrapped_client_can_be_copied(gpt: Any, client: PromptLog) -> None:
+    """By `copy`, as a framework may do it."""
+    again = copy.copy(gpt)
+    assert again.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}]).choices
     assert only(client).status == "SUCCESS"
 
 

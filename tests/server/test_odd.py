@@ -152,3 +152,24 @@ def test_many_unknown_prompts_are_looked_up_once(server: TestClient, monkeypatch
     monkeypatch.setattr(Templates, "all", counted)
     status, _ = sent(server, SEARCH, filtered("prompt_id", "in", list(range(1, 50))))
     assert (status, len(listed)) == (200, 1)
+
+
+def test_stored_json_with_half_a_character_is_shown_as_text(server: TestClient) -> None:
+    """A text may be JSON that writes half a character; no page can, and none fails for it."""
+    half = '{"said": "\\ud83d"}'
+    log = {"provider": "p", "model": "m", "request_start_time": 1, "request_end_time": 2}
+    called = {"id": "1", "type": "function", "function": {"name": "look", "arguments": half}}
+    said = [{"role": "assistant", "content": None, "tool_calls": [called]}]
+    trace_id = "0123456789abcdef" * 2
+    status, told = sent(server, "/log-request", {**log, "input": half, "output": said, "trace_id": trace_id})
+    assert status == 201
+    span = {
+        "name": "s", "context": {"trace_id": trace_id, "span_id": "0123456789abcdef"}, "kind": "SpanKind.INTERNAL",
+        "start_time": 1, "end_time": 2, "status": {"status_code": "StatusCode.OK"}, "attributes": {"said": half},
+    }  # fmt: skip
+    assert sent(server, "/spans-bulk", {"spans": [span]})[0] == 201
+    request_id = json.loads(told)["id"]
+    for path in (f"/requests/{request_id}", "/", f"/traces/{trace_id}/spans/0123456789abcdef"):
+        status, text = sent(server, path, None)
+        assert status == 200, path
+        assert "\\ud83d" in text, path

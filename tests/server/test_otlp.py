@@ -117,6 +117,7 @@ def test_partial_success_in_protobuf(served: Served) -> None:
         (BOMB, "application/json", None, 400),
         (BOMB, "application/x-protobuf", None, 400),
         (gzip.compress(BOMB), "application/json", "gzip", 400),
+        (gzip.compress(b"{}") * 2, "application/json", "gzip", 400),  # of which the second would be lost
         (json.dumps(request(SPAN)).encode(), "application/x-protobuf", None, 400),
     ],
     ids=[
@@ -129,6 +130,7 @@ def test_partial_success_in_protobuf(served: Served) -> None:
         "packed",
         "packed protobuf",
         "packed twice",
+        "two packed",
         "mistaken",
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from promptlog import PromptLog
+from promptlog.prompts.templates import Templates
 from promptlog.server.app import make_app
 
 if TYPE_CHECKING:
@@ -130,6 +131,21 @@ def test_labels(server: TestClient) -> None:
     # A prompt may be named like that door: its slash is then written %2F, as PromptLayer's SDK writes it.
     server.post("/rest/prompt-templates", json={"prompt_name": "mail/labels", "prompt_template": completion("Mail")})  # fmt: skip
     assert server.get("/prompt-templates/mail%2Flabels").json()["prompt_name"] == "mail/labels"
+
+
+def test_a_label_that_another_takes_off_at_once(server: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between putting it on and telling when that was; nobody knows any more."""
+    put = Templates.label
+
+    def put_and_lost(self: Templates, name: str, label: str, version: int | None = None) -> int:
+        found = put(self, name, label, version)
+        self.unlabel(name, label)
+        return found
+
+    monkeypatch.setattr(Templates, "label", put_and_lost)
+    rules = the_id(server, "rules")
+    told = server.post(f"/prompts/{rules}/label", json={"prompt_version_number": 1, "name": "brief"})
+    assert (told.status_code, told.json()["name"], told.json()["created_at"]) == (200, "brief", None)
 
 
 def test_where_a_snippet_is_used(server: TestClient) -> None:

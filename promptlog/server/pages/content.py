@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from promptlog.models.conversation import tools_in
 
@@ -186,13 +186,21 @@ def _block(given: Any) -> Block:
 
 
 def _text(text: str) -> Block:
-    if text[:1] in "{[" and text[-1:] in "}]":
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            return Block("prose", text)
-        return Block("json", value=value)
-    return Block("prose", text)
+    value = read_json(text)
+    return Block("prose", text) if value is text else Block("json", value=value)
+
+
+def read_json(text: Any) -> Any:
+    """Return what a text of a JSON object or list holds; whatever else it is, as it is.
+
+    JSON can write half a character, as an escape, where a text was cut; no page can: such a text stays one.
+    """
+    if not isinstance(text, str) or text[:1] not in ("{", "[") or text[-1:] not in ("}", "]"):
+        return text
+    try:
+        return from_json(text)
+    except ValueError:  # no JSON, or very deep
+        return text
 
 
 def _reference(kind: str, address: str) -> Block:
@@ -211,7 +219,7 @@ def _call(given: Any) -> Block:
 def _read(arguments: Any) -> Any:
     if isinstance(arguments, str):
         try:
-            return json.loads(arguments)
-        except (ValueError, RecursionError):
+            return from_json(arguments)
+        except ValueError:
             return arguments
     return arguments

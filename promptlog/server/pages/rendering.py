@@ -82,7 +82,7 @@ def page(request: Request, template: str, status: int = 200, **shown: Any) -> HT
         path=request.url.path,
         **shown,
     )  # fmt: skip
-    return HTMLResponse(text, status)
+    return HTMLResponse(text.encode("utf-8", "replace"), status)
 
 
 def part(template: str, **shown: Any) -> str:

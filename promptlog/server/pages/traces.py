@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +103,7 @@ async def show_span(request: Request) -> Response:
 def _held(span: Span) -> list[tuple[str, Any]]:
     """Return what a span holds, under a heading each: a text that is JSON is read, so that it unfolds."""
     given = {
-        "attributes": {name: _read(value) for name, value in span.attributes.items()},
+        "attributes": {name: content.read_json(value) for name, value in span.attributes.items()},
         "events": [_read_event(event) for event in span.events],
         "links": span.links,
         "metadata": span.metadata,
@@ -121,14 +120,5 @@ def _read_event(event: Any) -> Any:
     if isinstance(time, int) and 0 <= time <= _FAR_US:
         shown["time"] = iso(_EPOCH + timedelta(microseconds=time))
     if isinstance(attributes := event.get("attributes"), dict):
-        shown["attributes"] = {name: _read(value) for name, value in attributes.items()}
+        shown["attributes"] = {name: content.read_json(value) for name, value in attributes.items()}
     return shown
-
-
-def _read(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in "{[" and value[-1:] in "}]":
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value

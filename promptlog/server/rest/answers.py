@@ -25,6 +25,23 @@ def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str
     return Response(to_json(body, inf_nan_mode="null"), status, headers, JSON)
 
 
+def paged(items: list[dict[str, Any]], page: int, per_page: int, total: int) -> dict[str, Any]:
+    """Return a page of a list as PromptLayer tells of one: which it is, counted from 1, of how many."""
+    pages = -(-total // per_page)
+    return {
+        "success": True,
+        "items": items,
+        "page": page,
+        "pages": pages,
+        "per_page": per_page,
+        "total": total,
+        "has_next": page < pages,
+        "has_prev": page > 1,
+        "next_num": page + 1 if page < pages else None,
+        "prev_num": page - 1 if page > 1 else None,
+    }
+
+
 def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return an error in the shape of PromptLayer's that its SDK reads the text of."""
     return answer({"success": False, "message": message}, status, headers)

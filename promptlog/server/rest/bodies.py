@@ -122,4 +122,8 @@ def unpacked(body: bytes, encoding: str, most: int) -> bytes:
         raise HTTPException(413, f"the body has more than {most:,} bytes unpacked; send less at once")
     if not reader.eof:
         raise HTTPException(400, f"the body is no whole {encoding}: it is cut off")
+    if reader.unused_data.strip(b"\0"):  # to read on would cost a copy of the rest for each of a million
+        raise HTTPException(
+            400, f"the body is more than one {encoding}: something stands behind it; pack all as one"
+        )
     return found

@@ -119,14 +119,15 @@ async def _put(call: Call, name: str, label: Any, version: Any) -> dict[str, Any
     with naming("prompt_version_number", "name"):
         on = await call.house.ask(lambda: templates.label(name, label, version))
     found = await call.house.ask(lambda: templates.labels(name))
-    one = next(one for one in found if one["label"] == label)
+    # None: somebody has taken it off meanwhile.
+    when = next((one["updated_at"] for one in found if one["label"] == label), None)
     return {
         "success": True,
-        "id": _label_id(one),
+        "id": _label_id({"prompt_name": name, "label": label}),
         "name": label,
         "prompt_id": prompt_id(name),
         "prompt_version_id": on,
-        "created_at": one["updated_at"],
+        "created_at": when,
     }
 
 

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from promptlog.identifiers import to_us
 from promptlog.server.numbers import small_int
+from promptlog.server.rest.answers import paged
 from promptlog.server.rest.fields import naming
 
 if TYPE_CHECKING:
@@ -41,20 +42,8 @@ async def all_prompts(call: Call) -> dict[str, Any]:
     found = await call.house.ask(lambda: call.house.client.templates.all(1, _ALL, label))
     found = [{**one, "external_ids": []} for one in found if wanted(one)]  # in the order of names
     found.sort(key=itemgetter(order), reverse=descending)
-    before, total = (page - 1) * per_page, len(found)
-    pages = -(-total // per_page)
-    return {
-        "success": True,
-        "items": found[before : before + per_page],
-        "page": page,
-        "pages": pages,
-        "per_page": per_page,
-        "total": total,
-        "has_next": page < pages,
-        "has_prev": page > 1,
-        "next_num": page + 1 if page < pages else None,
-        "prev_num": page - 1 if page > 1 else None,
-    }
+    before = (page - 1) * per_page
+    return paged(found[before : before + per_page], page, per_page, len(found))
 
 
 def _number(given: str | None, name: str, default: int) -> int:

@@ -11,6 +11,7 @@ from promptlog.errors import InvalidInputError, InvalidRequestIdError
 from promptlog.expressions.face import col, tag
 from promptlog.expressions.grouping import count
 from promptlog.identifiers import prompt_id
+from promptlog.server.rest.answers import paged
 from promptlog.server.rest.blueprints import blueprint_of
 from promptlog.server.rest.doors import Call, door
 from promptlog.server.rest.fields import known, naming, request_id_of, seconds
@@ -102,19 +103,8 @@ def _search(
         ids = asked.limit(page * per_page).ids()[before:] if before < total else []
         asked = client.requests.filter(col.request_id.is_in(ids)).sort(column, descending=descending)
     rows = _rows(asked.limit(per_page))
-    pages = -(-total // per_page)
-    return {
-        "success": True,
-        "items": [_item(row, with_prompt=body.get("include_prompt_name", True)) for row in rows],
-        "page": page,
-        "pages": pages,
-        "per_page": per_page,
-        "total": total,
-        "has_next": page < pages,
-        "has_prev": page > 1,
-        "next_num": page + 1 if page < pages else None,
-        "prev_num": page - 1 if page > 1 else None,
-    }
+    items = [_item(row, with_prompt=body.get("include_prompt_name", True)) for row in rows]
+    return paged(items, page, per_page, total)
 
 
 def _rows(asked: Any) -> list[dict[str, Any]]:
