@@ -21,7 +21,8 @@ from starlette.testclient import TestClient
 from uvicorn.server import ServerState
 
 from promptlog import PromptLog
-from promptlog.errors import InvalidInputError
+from promptlog.errors import InvalidInputError, StoreUnwritableError
+from promptlog.prompts.templates import Templates
 from promptlog.server import running, safety
 from promptlog.server.app import make_app
 from promptlog.server.safety import HEADERS, is_loopback
@@ -286,6 +287,24 @@ def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
         assert httpx.post(f"{served.url}/v1/traces", json=request(SPAN)).status_code == 503
         (tmp_path / "a.duckdb.journal").unlink()
         assert httpx.post(f"{served.url}/log-request", json=REQUEST).status_code == 201
+
+
+def test_a_prompt_that_a_full_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """507 too: REST and pages say the same of the same."""
+    client = PromptLog(tmp_path / "a.duckdb")
+    client.merge()
+
+    def refuse(*_: object) -> None:
+        raise StoreUnwritableError("no space left")
+
+    monkeypatch.setattr(Templates, "publish", refuse)
+    browser = TestClient(make_app(client), base_url="http://localhost")
+    body = {
+        "prompt_template": {"prompt_name": "p"},
+        "prompt_version": {"prompt_template": {"type": "completion", "content": []}},
+    }
+    answer = browser.post("/rest/prompt-templates", json=body)
+    assert (answer.status_code, answer.json()["message"]) == (507, "no space left")
 
 
 def test_a_long_question_is_ended(tmp_path: Path) -> None:

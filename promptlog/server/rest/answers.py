@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from promptlog.errors import InvalidInputError, PromptLogError, StoreBusyError
+from promptlog.errors import InvalidInputError, PromptLogError, StoreBusyError, StoreUnwritableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,6 +89,8 @@ def of_promptlog(_: Request, error: Exception) -> Response:
         return refusal(404, str(error))
     if isinstance(error, StoreBusyError):
         return refusal(503, str(error), {"Retry-After": "1"})
+    if isinstance(error, StoreUnwritableError):
+        return refusal(507, str(error))
     return refusal(503, str(error))
 
 
