@@ -18,7 +18,11 @@ _FEW, _LINE_CHARS = 16, 90  # what stands in one line of JSON
 MOST_CHARS = 8000  # of one text; the rest unfolds
 MOST_UNFOLDED = 200_000  # of one text; the whole is a click away
 _MOST_VALUES, _DEEPEST = 10_000, 40  # of JSON that a page shows as a tree; more is text
-_LEAST_CHARS = 400  # of a text that is shortened
+_LEAST_CHARS, _MOST_SHORT_VALUES, _MOST_BLOCKS = (
+    400,
+    300,
+    50,
+)  # of a text, JSON and a message that are shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +93,29 @@ def shortened(said: list[Said], most_chars: int) -> list[Said]:
     found = []
     for one in said:
         blocks = []
-        for block in one.blocks:
+        for block in one.blocks[:_MOST_BLOCKS]:
             cut = _shortened(block, max(most_chars, _LEAST_CHARS))
-            most_chars -= len(cut.text) + len(cut.raw) + len(cut.picture) + (_chars(cut.value) if not cut.raw else 0)
+            most_chars -= (
+                len(cut.text) + len(cut.raw) + len(cut.picture) + (_chars(cut.value) if not cut.raw else 0)
+            )
             blocks.append(cut)
+        if (more := len(one.blocks) - _MOST_BLOCKS) > 0:
+            blocks.append(Block("reference", "more", reference=f"{more:,} parts of this message"))
         found.append(replace(one, blocks=blocks))
     return found
 
 
 def _shortened(block: Block, most: int) -> Block:
     if block.kind in ("json", "call"):
-        raw = block.raw or (_as_text(block.value) if _chars(block.value) > most else "")
+        raw = block.raw
+        if not raw and (
+            _chars(block.value) > most or _size(block.value, _MOST_SHORT_VALUES) > _MOST_SHORT_VALUES
+        ):
+            raw = _as_text(block.value)
         text = block.text[:_REFERENCE_CHARS]
-        return replace(block, text=text, raw=raw[:most], value=None if raw else block.value, left=max(len(raw) - most, 0))
+        return replace(
+            block, text=text, raw=raw[:most], value=None if raw else block.value, left=max(len(raw) - most, 0)
+        )
     picture = block.picture if len(block.picture) <= most else ""
     return replace(block, text=block.text[:most], picture=picture, left=max(len(block.text) - most, 0))
 
