@@ -38,7 +38,8 @@ _MOST_BYTES, _MOST_BYTES_BEFORE = (
     4_000_000,
     1_000_000,
 )  # of JSON that is read for a page, and to know what was said before
-_MOST_DAYS = 28
+_LEADING = 5  # turns before the one that is asked for
+_MOST_DAYS, _BAR = 28, 24  # days that are drawn, each as a bar of so many pixels at most
 _MOST_PLACES = 64  # of messages in an address
 
 
@@ -156,6 +157,7 @@ def _load(house: House, asked: _Asked) -> dict[str, Any]:
         "list": View(those.q, sort="start_time").address(), "chart": those.address("/analytics"),
         "python": python.searching(str(house.client.path), View(those.q, sort="start_time")),
         "sessions": "" if not asked.key or asked.key in SESSION_KEYS else View(q=str(condition)).address("/sessions"),
+        "failed": view.having(col.status == "ERROR").address(PATH, **more),
         "all": asked.view.with_q("").address(PATH, **more),
         "first": asked.address(), "end": asked.address(end=""), "is_end": asked.place[0] == "end",
     }  # fmt: skip
@@ -181,9 +183,9 @@ def _turns(requests: Requests, asked: _Asked, *, goes_on: bool = False) -> dict[
         )
         found, has_later = found[::-1], way == "before"
     else:
-        if way == "at":
-            before, _ = back.after(place).page(1)
-            way, place = ("after", before[0].request_id) if before else ("", "")
+        if way == "at":  # not without what led to it
+            some, is_far = back.after(place).page(_LEADING, most_bytes=_MOST_BYTES_BEFORE)
+            way, place = ("after", some[-1].request_id) if is_far else ("", "")
         found, has_later = (forth.after(place) if way else forth).page(PAGE, most_bytes=_MOST_BYTES)
         has_earlier = bool(way)
     before = []
@@ -210,17 +212,24 @@ def _before(turn: Turn) -> str:
 
 
 def _of_days(requests: Requests, asked: _Asked) -> list[dict[str, Any]]:
-    """Return the last days that have requests, whatever time is asked for: how many, how many errors, and where they are."""
+    """Return the last days that have requests, the latest first, whatever time is asked for."""
     view = asked.view
     other = view.within(None)
     groups = requests.filter(*other.terms).group_by(by_time("1d", fill=False))
     rows = groups.agg(requests=count(), errors=count(col.status == "ERROR")).sort("time", descending=True)
-    found = []
-    for row in rows.limit(_MOST_DAYS).dicts():
+    found = rows.limit(_MOST_DAYS).dicts()
+    most = max((row["requests"] for row in found), default=1)
+    for row in found:
         day: date = row["time"].date()
         begin = datetime.combine(day, time(), UTC)
         one = view.within(since(begin), until(begin + timedelta(days=1)))
-        found.append(
-            {**row, "day": day, "address": one.address(PATH, **asked.names), "chosen": one.q == view.q}
-        )
-    return found[::-1] if len(found) > 1 else []
+        failed = f", {row['errors']:,} failed" if row["errors"] else ""
+        row |= {
+            "day": day,
+            "address": one.address(PATH, **asked.names),
+            "chosen": one.q == view.q,
+            "said": f"{day:%A}, {day.day} {day:%B %Y}: {row['requests']:,} request{'s' * (row['requests'] != 1)}{failed}",
+            "height": max(round(_BAR * row["requests"] / most), 2),
+            "bad": max(round(_BAR * row["errors"] / most), 2),
+        }
+    return found if len(found) > 1 else []

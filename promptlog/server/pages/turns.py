@@ -40,7 +40,7 @@ class Turn:
         again: whether all of the input was said before; its last message is shown all the same.
         answer: the messages of its output.
         day: the day that begins with it, on this page.
-        gap_s: how long nothing had happened before it, where that is long.
+        gap_s: how long nothing had happened before it, in whole minutes, where that is long.
         marks: metadata that changes with it, key and value: whose session, which user.
     """
 
@@ -90,7 +90,7 @@ def turns_of(
                 not new and bool(said),
                 content.shortened([one for _, one in answer[-_MOST_MESSAGES:]], _MOST_CHARS),
                 day if day != last_day else None,
-                gap_s if gap_s >= _GAP_S else None,
+                gap_s // 60 * 60 if gap_s >= _GAP_S else None,
                 _changed(request, last if goes_on or found else None, marked),
             )
         )
