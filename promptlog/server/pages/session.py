@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 PATH = "/sessions/one"
 PAGE = 20
 _USER = "user_id"
-_MOST_BYTES, _MOST_BYTES_BEFORE = (
-    4_000_000,
-    1_000_000,
-)  # of JSON that is read for a page, and to know what was said before
+_MOST_BYTES = 2_000_000  # of JSON that is read for a page
+_MOST_BYTES_BEFORE = 500_000  # of turns before it, to know what was said in them
 _LEADING = 5  # turns before the one that is asked for
 _MOST_DAYS, _BAR = 28, 24  # days that are drawn, each as a bar of so many pixels at most
 _MOST_PLACES = 64  # of messages in an address
@@ -135,13 +133,19 @@ async def show_before(request: Request) -> Response:
 
 
 def _requests(house: House, asked: _Asked) -> Requests:
-    known = {name for name, _ in house.known.key_counts()} if not asked.key else set()
-    return house.client.requests.filter(condition_of(asked.key, asked.value, known), *asked.view.terms)
+    return house.client.requests.filter(
+        condition_of(asked.key, asked.value, _known(house, asked)), *asked.view.terms
+    )
+
+
+def _known(house: House, asked: _Asked) -> set[str]:
+    """Return the metadata keys that there are, where the address names none."""
+    return set() if asked.key else {name for name, _ in house.known.key_counts()}
 
 
 def _load(house: House, asked: _Asked) -> dict[str, Any]:
     view, more = asked.view, asked.names
-    known = {name for name, _ in house.known.key_counts()}
+    known = _known(house, asked)
     condition = condition_of(asked.key, asked.value, known)
     those = (
         View(q=str(condition))
@@ -184,7 +188,7 @@ def _turns(requests: Requests, asked: _Asked, *, goes_on: bool = False) -> dict[
         found, has_later = found[::-1], way == "before"
     else:
         if way == "at":  # not without what led to it
-            some, is_far = back.after(place).page(_LEADING, most_bytes=_MOST_BYTES_BEFORE)
+            some, is_far = back.after(place).page(_LEADING + 1, most_bytes=_MOST_BYTES_BEFORE)
             way, place = ("after", some[-1].request_id) if is_far else ("", "")
         found, has_later = (forth.after(place) if way else forth).page(PAGE, most_bytes=_MOST_BYTES)
         has_earlier = bool(way)
@@ -222,7 +226,8 @@ def _of_days(requests: Requests, asked: _Asked) -> list[dict[str, Any]]:
     for row in found:
         day: date = row["time"].date()
         begin = datetime.combine(day, time(), UTC)
-        one = view.within(since(begin), until(begin + timedelta(days=1)))
+        end = until(begin + timedelta(days=1)) if day < date.max else None
+        one = view.within(since(begin), end)
         failed = f", {row['errors']:,} failed" if row["errors"] else ""
         row |= {
             "day": day,

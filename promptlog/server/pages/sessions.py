@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 PATH = "/sessions"
+_USER = "user_id"
 _MOST = 200
 _COLUMNS: tuple[str, ...] = get_args(SessionColumn)
 
@@ -75,9 +76,11 @@ async def show_rows(request: Request) -> Response:
         rows = found.dicts()
         known = {name for name, _ in house.known.key_counts()}
         # A session is read whole, whatever is looked for in it; of a user, one wants the day that was asked about.
-        whole = View() if key in ("", *SESSION_KEYS) else view.of_its_times
+        times = view.of_its_times
+        whole = View() if key in ("", *SESSION_KEYS) else times
         for row in rows:
             row["address"] = address_of(key, row["session"], whole)
+            row["user"] = address_of(_USER, row["user_id"], times) if row["user_id"] is not None else ""
             those = condition_of(key, row["session"], known)
             row["list"] = View(" ".join([*View(str(those)).texts, *view.texts]), "start_time").address()
         sorts = {

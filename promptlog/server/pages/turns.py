@@ -108,13 +108,15 @@ def _changed(request: Logged, last: Logged | None, keys: Iterable[str]) -> list[
     ]
 
 
-def _new(keys: list[int], past: Iterable[_Transcript]) -> list[int]:
+def _new(keys: list[int], past: deque[_Transcript]) -> list[int]:
     """Return the places of the messages that do not stand in that turn before which has the most of them."""
     best: list[int] = [*range(len(keys))]
-    for transcript in past:  # of two that have as many, either will do
+    for transcript in reversed(past):
         new = transcript.lacks(keys)
         if len(new) < len(best):
             best = new
+        if len(best) <= 1:  # most often the turn right before has all but what the user says now
+            break
     return best
 
 
