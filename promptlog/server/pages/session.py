@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from promptlog.expressions.nodes import Condition
     from promptlog.models.request import Request as Logged
-    from promptlog.query.requests import Requests
     from promptlog.server.house import House
 
 PATH = "/sessions/one"
@@ -132,7 +131,7 @@ async def show_before(request: Request) -> Response:
 # -- what is shown ---------------------------------------------------------------------------------------------
 
 
-def _requests(house: House, asked: _Asked) -> Requests:
+def _requests(house: House, asked: _Asked) -> Any:
     return house.client.requests.filter(
         condition_of(asked.key, asked.value, _known(house, asked)), *asked.view.terms
     )
@@ -176,7 +175,7 @@ def _load(house: House, asked: _Asked) -> dict[str, Any]:
     return {**shown, **_turns(requests, asked)}
 
 
-def _turns(requests: Requests, asked: _Asked, *, goes_on: bool = False) -> dict[str, Any]:
+def _turns(requests: Any, asked: _Asked, *, goes_on: bool = False) -> dict[str, Any]:
     """Return the turns of one page, and where those before and after them are."""
     forth, back = requests.sort("start_time"), requests.sort("start_time", descending=True)
     way, place = asked.place
@@ -215,7 +214,7 @@ def _before(turn: Turn) -> str:
     return View().address(f"{PATH}/before/{turn.request.request_id}", without=places)
 
 
-def _of_days(requests: Requests, asked: _Asked) -> list[dict[str, Any]]:
+def _of_days(requests: Any, asked: _Asked) -> list[dict[str, Any]]:
     """Return the last days that have requests, the latest first, whatever time is asked for."""
     view = asked.view
     other = view.within(None)
