@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,20 +16,19 @@ from promptlog.expressions.nodes import And, ColumnOperand, Condition, JsonOpera
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
 from promptlog.models.columns import COLUMNS, JSON_COLUMNS
-from promptlog.query.conditions import Binder, column_sql
-from promptlog.query.planner import among
+from promptlog.query.conditions import Binder
 from promptlog.query.question import (
     Question,
     as_sql,
     find,
     ids_sql,
     in_words,
-    joined,
     narrowed,
     planned,
     where_sql,
 )
-from promptlog.query.results import Result, Values, fetch
+from promptlog.query.results import Result, Values
+from promptlog.query.whole import requests_of, rows_of, within_bytes
 
 if TYPE_CHECKING:
     import uuid
@@ -50,8 +48,6 @@ if TYPE_CHECKING:
 
 _PAGE = 500  # requests read at once while iterating: no lease of the store outlives a page
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
-_WHOLE_COLUMNS = tuple(name for name in COLUMNS if name not in {"input_text", "output_text", "replay_key"})
-_JSON_COLUMNS = ("input", "output", "parameters", "input_variables")
 
 
 class Requests(Result):
@@ -261,6 +257,28 @@ class Requests(Result):
         for start in range(0, len(ids), _PAGE):
             yield from self._read(ids[start : start + _PAGE])
 
+    def page(self, most: int, *, most_bytes: int = 8_000_000) -> tuple[list[Request], bool]:
+        """Return the first requests whole, and whether there are more: what a page can show, however long they are.
+
+        Args:
+            most: how many requests at most, from 1 to 500.
+            most_bytes: how many bytes of JSON their inputs, outputs and parameters have together at most; the first
+                request is returned whatever it has. The next page is asked for with `after(its last id)`.
+
+        Raises:
+            InvalidInputError: `most` is no such number.
+        """
+        if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= _PAGE:
+            raise InvalidInputError(f"a page has from 1 to {_PAGE} requests, got {most!r}")
+        limit = self._question.limit
+        ids = self.limit(most + 1 if limit is None else min(most + 1, limit)).ids()
+        if not ids:
+            return [], False
+        with self._store.ask(self._doing) as connection:
+            shown = within_bytes(connection, ids[:most], most_bytes)
+            rows = rows_of(connection, shown)
+        return [*requests_of(shown, rows)], len(ids) > len(shown)
+
     def get(self, request_id: str | uuid.UUID) -> Request:
         """Return one request whole.
 
@@ -323,38 +341,9 @@ class Requests(Result):
     def _read(self, ids: list[str]) -> Iterator[Request]:
         if not ids:
             return
-        from promptlog.models.request import Request
-
-        columns = ", ".join(
-            f"{column_sql(name)}{'::VARCHAR' if COLUMNS[name].kind == 'id' else ''} AS {name}"
-            for name in _WHOLE_COLUMNS
-        )
-        binder = Binder()
-        text = (
-            f"WITH picked AS MATERIALIZED (SELECT unnest({binder.bind(ids)}::UUID[]) AS request_id) SELECT {columns}, "
-            f"coalesce(m.gathered, []) AS metadata, coalesce(t.gathered, []) AS tags, coalesce(s.gathered, []) AS scores "
-            f"FROM requests r LEFT JOIN request_prompts p USING (request_id) "
-            f"LEFT JOIN request_groups g USING (request_id)"
-            + joined("metadata", "m", "list([key, value] ORDER BY key)")
-            + joined("tags", "t", "list(tag ORDER BY tag)")
-            + joined("scores", "s", "list((name, score, label) ORDER BY name)")
-            + f" WHERE {among(ids, binder, whole_rows=True)}"
-        )
         with self._store.ask(self._doing) as connection:
-            names, rows = fetch(connection, text, binder.values)
-        found = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
-        for request_id in ids:
-            row = found.get(request_id)
-            if row is None:  # removed meanwhile
-                continue
-            for name in _JSON_COLUMNS:
-                # The standard library's reader: pydantic's stops at 200 levels, and its writer takes more.
-                row[name] = json.loads(row[name]) if row[name] is not None else None
-            row["metadata"] = dict(row["metadata"])
-            given = row["scores"]
-            row["scores"] = {name: score for name, score, _ in given if score is not None}
-            row["score_labels"] = {name: label for name, _, label in given if label is not None}
-            yield Request(**row)
+            rows = rows_of(connection, ids)
+        yield from requests_of(ids, rows)
 
 
 def _json_of(given: object) -> JsonOperand:

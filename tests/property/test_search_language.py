@@ -13,6 +13,7 @@ from promptlog import col, meta, score, since, tag, until
 from promptlog.errors import SearchSyntaxError
 from promptlog.expressions.nodes import And, Condition, Not, Or
 from promptlog.expressions.search import parse
+from promptlog.models.checks import STATUSES
 from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 from tests.strategies import finite, keys, moments, texts, uuids
 
@@ -98,7 +99,7 @@ def _leaves(draw: st.DrawFn) -> Condition:
             left.contains(part, case=False),
         )
         return draw(st.sampled_from(parts))
-    value = _VALUES[left.kind]
+    value = st.sampled_from(STATUSES) if left.operand == col.status.operand else _VALUES[left.kind]
     if way == "is_in":
         return left.is_in(draw(st.lists(value, max_size=3)))
     compared: Condition = draw(st.sampled_from(_OPERATORS))(left, draw(value))

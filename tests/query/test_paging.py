@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlog import PromptLog, col, count, errors, meta, score
+from tests.samples import START, request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,3 +129,30 @@ def test_the_page_after_nothing_is_an_error(tmp_path: Path) -> None:
         client.requests.after(gone).ids()
     with pytest.raises(errors.InvalidRequestIdError):
         client.requests.sort(col.model).after("nothing")
+
+
+def test_a_page_is_as_long_as_what_it_holds_allows(tmp_path: Path) -> None:
+    """Whole requests, as many as fit; one that is larger than all may be stands alone, and the rest is told to follow."""
+    client = PromptLog(tmp_path / "a.duckdb")
+    sizes = [10, 10, 5000, 10, 10, 10]
+    ids = [
+        client.log_request(
+            **request(input="x" * size, request_start_time=START + n, request_end_time=START + n + 1, metadata={"n": str(n)}, tags=["t"])
+        )["id"]
+        for n, size in enumerate(sizes)
+    ]  # fmt: skip
+    asked = client.requests.sort("start_time")
+    pages, last = [], None
+    while True:
+        found, more = (asked.after(last) if last else asked).page(3, most_bytes=2000)
+        pages.append([one.request_id for one in found])
+        assert all(one == client.requests.get(one.request_id) for one in found)
+        if not more:
+            break
+        last = pages[-1][-1]
+    assert pages == [ids[:2], ids[2:3], ids[3:]]
+    assert asked.limit(2).page(2) == ([client.requests.get(str(one)) for one in ids[:2]], False)
+    assert asked.filter(meta("n") == "none").page(3) == ([], False)
+    for wrong in (0, 501, True, "3"):
+        with pytest.raises(errors.InvalidInputError, match="from 1 to 500"):
+            asked.page(wrong)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ _EVIL = (
     "<script>alert(1)</script></textarea><img src=x onerror=alert(2)> javascript:alert(3) \u202egnp.exe \"'&"
 )
 _TRACE, _SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-_PAGES = ("/", "/?q=status:error", "/?q=user_id:(", "/analytics?by=user_id", "/sessions", "/traces", "/openapi", "/keys", "/keys/values?key=user_id", "/prompts", "/nothing")  # fmt: skip
+_PAGES = ("/", "/?q=status:error", "/?q=user_id:(", "/analytics?by=user_id", "/sessions", "/traces", "/openapi", "/sessions/one?key=user_id&value=user_0", "/keys", "/keys/values?key=user_id", "/prompts", "/nothing")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +210,66 @@ def test_rows_go_on_and_on(browser: Browser, served: Served) -> None:
         assert {*users} >= {"user_0", "user_1", "user_2"}
 
 
+def test_a_conversation_is_read(browser: Browser, tmp_path: Path) -> None:
+    """From the sessions to what was said, turn by turn, with keys; from a request to its place; who comes back is there."""
+    client = PromptLog(tmp_path / "a.duckdb")
+    history: list[dict[str, str]] = [{"role": "system", "content": "Be brief."}]
+    for number in range(60):
+        history = [*history, {"role": "user", "content": f"Question {number}"}]
+        client.log_request(
+            **request(
+                input=history, output=f"Answer {number}", metadata={"session_id": "talk", "user_id": "ada"},
+                request_start_time=START + number * 30, request_end_time=START + number * 30 + 2,
+            )
+        )  # fmt: skip
+        history = [*history, {"role": "assistant", "content": f"Answer {number}"}]
+    with serving(client.path) as served, looking(browser, served.url) as page:
+        page.goto("/sessions")
+        page.get_by_role("link", name="talk", exact=True).click()
+        page.locator(".turn").first.wait_for()
+        assert page.locator(".turn .said.user").all_inner_texts() == [
+            f"user\nQuestion {number}" for number in range(20)
+        ]
+        page.locator(".turn").nth(9).locator(".earlier summary").click()
+        page.locator(".turn").nth(9).get_by_text("Answer 0").wait_for()
+        assert page.locator(".turn").nth(9).get_by_text("Question 9").count() == 1
+        for count in (40, 60):
+            page.locator("#turns .next").scroll_into_view_if_needed()
+            expect(page.locator(".turn"), count)
+        assert page.get_by_text("Question 59").count() == 1
+        for _ in range(2):
+            page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.get_by_text("2 of 60").wait_for()
+        page.keyboard.press("j")
+        page.get_by_text("3 of 60").wait_for()
+        page.keyboard.press("u")
+        page.get_by_role("link", name="Latest turns").click()
+        page.get_by_text("Question 59").wait_for()
+        page.locator(".turn h3 a").nth(10).click()  # the fiftieth
+        page.get_by_text("11 of 20").wait_for()
+        page.get_by_role("link", name="Read as a conversation").first.click()
+        page.wait_for_url("**/sessions/one?*at=*")
+        assert page.locator(".turn:target").inner_text().count("Question 50") == 1
+        page.locator(".turn:target").get_by_role("link", name="Request of").click()
+        page.get_by_text("6 of 15").wait_for()
+        page.go_back()
+        expect(page.locator(".turn"), 15)
+        client.log_request(
+            **request(
+                input="More?",
+                metadata={"session_id": "talk"},
+                request_start_time=START + 9000,
+                request_end_time=START + 9001,
+            )
+        )
+        while not page.get_by_text("More?").count():  # what others log may lag
+            page.get_by_role("button", name="look for later ones").click()
+            page.wait_for_load_state("networkidle")
+        assert page.locator(".gap").last.inner_text().startswith("2 h")
+        expect(page.locator(".turn"), 16)
+
+
 def test_new_requests_appear(browser: Browser, tmp_path: Path) -> None:
     """While Live is on, what other processes log stands on top, once; in another order its number is told."""
     client = PromptLog(tmp_path / "a.duckdb")
@@ -355,6 +415,7 @@ def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int,
         *_PAGES[:-1],
         f"/requests/{hostile}",
         "/prompts/one?name=team/cake",
+        f"/sessions/one?key=session_id&value={quote(_EVIL)}",
         trace,
         f"{trace}/spans/{_SPAN}",
     )
@@ -374,7 +435,7 @@ def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:
     """What a request says is shown as text wherever it stands: no element, no script, no link comes of it."""
     hostile = PromptLog(served.store).search("evil:exists").ids()[0]
     evil = "c=start_time&c=model&c=provider&c=input_text&c=meta.evil&c=tags&c=scores&c=error_message"
-    pages = ("/", f"/?{evil}", "/?q=evil:exists", f"/requests/{hostile}", "/keys", "/keys/values?key=evil", "/sessions", "/analytics?by=evil", "/analytics?by=model", "/prompts/one?name=team/cake", "/traces", f"/traces/{_TRACE}", f"/traces/{_TRACE}/spans/{_SPAN}")  # fmt: skip
+    pages = ("/", f"/?{evil}", "/?q=evil:exists", f"/requests/{hostile}", "/keys", "/keys/values?key=evil", "/sessions", f"/sessions/one?key=evil&value={quote(_EVIL)}", f"/sessions/one?value={quote(_EVIL)}&at={hostile}", "/analytics?by=evil", "/analytics?by=model", "/prompts/one?name=team/cake", "/traces", f"/traces/{_TRACE}", f"/traces/{_TRACE}/spans/{_SPAN}")  # fmt: skip
     with looking(browser, served.url) as page:
         for address in pages:
             page.goto(address)
@@ -387,18 +448,19 @@ def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:
                 page.locator("a.span").click()
                 page.locator(".holds h3", has_text="events").wait_for()
                 assert page.locator("img[src=x]").count() == 0
-            if address.startswith("/requests/"):
+            if address.startswith(("/requests/", "/sessions/one")):
                 assert page.get_by_text("<script>alert(1)</script></textarea>").count() >= 5
 
 
 def test_a_link_cannot_put_attributes_into_a_page(browser: Browser, served: Served) -> None:
     """What an address says is data as well: htmx would obey an attribute that a link smuggled in."""
     smuggled = quote('" hx-get=/stolen hx-trigger=load x="')
-    for name in ("q", "by", "key", "sort", "c", "after", "prefix", "version"):
+    for name in ("q", "by", "key", "value", "sort", "c", "after", "prefix", "version"):
         for path in (
             "/",
             "/analytics",
             "/sessions",
+            "/sessions/one" if name == "value" else "/sessions/one?value=s1",
             "/keys/values?key=user_id",
             "/prompts/one?name=team/cake",
         ):

@@ -20,7 +20,18 @@ from promptlog.errors import (
     StoreUnwritableError,
     TraceNotFoundError,
 )
-from promptlog.server.pages import analytics, bulk, export, keys, prompts, requests, sessions, suggest, traces
+from promptlog.server.pages import (
+    analytics,
+    bulk,
+    export,
+    keys,
+    prompts,
+    requests,
+    session,
+    sessions,
+    suggest,
+    traces,
+)
 from promptlog.server.pages import request as one_request
 from promptlog.server.pages.rendering import page
 
@@ -53,6 +64,7 @@ def page_routes() -> list[BaseRoute]:
         *suggest.routes(),
         *analytics.routes(),
         *sessions.routes(),
+        *session.routes(),
         *traces.routes(),
         *keys.routes(),
         *prompts.routes(),

@@ -18,6 +18,11 @@ _FEW, _LINE_CHARS = 16, 90  # what stands in one line of JSON
 MOST_CHARS = 8000  # of one text; the rest unfolds
 MOST_UNFOLDED = 200_000  # of one text; the whole is a click away
 _MOST_VALUES, _DEEPEST = 10_000, 40  # of JSON that a page shows as a tree; more is text
+_LEAST_CHARS, _MOST_SHORT_VALUES, _MOST_BLOCKS = (
+    400,
+    300,
+    50,
+)  # of a text, JSON and a message that are shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Block:
         value: the JSON; `raw`, where it is too large to be shown as a tree, as text.
         reference: where an image is, as text.
         picture: the image itself, where it stands in the request.
+        left: how many characters of the text were cut off.
     """
 
     kind: str
@@ -38,6 +44,7 @@ class Block:
     raw: str = ""
     reference: str = ""
     picture: str = ""
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,46 @@ def conversation(content: dict[str, Any] | None) -> list[Said]:
     return found
 
 
+def shortened(said: list[Said], most_chars: int) -> list[Said]:
+    """Return messages of which the texts, JSON and images together have about so many characters.
+
+    What is cut off is counted in the blocks; each keeps a beginning. An image that does not fit is named alone.
+    """
+    found = []
+    for one in said:
+        blocks = []
+        for block in one.blocks[:_MOST_BLOCKS]:
+            cut = _shortened(block, max(most_chars, _LEAST_CHARS))
+            most_chars -= (
+                len(cut.text) + len(cut.raw) + len(cut.picture) + (_chars(cut.value) if not cut.raw else 0)
+            )
+            blocks.append(cut)
+        if (more := len(one.blocks) - _MOST_BLOCKS) > 0:
+            blocks.append(Block("reference", "more", reference=f"{more:,} parts of this message"))
+        found.append(replace(one, blocks=blocks))
+    return found
+
+
+def _shortened(block: Block, most: int) -> Block:
+    if block.kind in ("json", "call"):
+        raw = block.raw
+        if not raw and (
+            _chars(block.value) > most or _size(block.value, _MOST_SHORT_VALUES) > _MOST_SHORT_VALUES
+        ):
+            raw = _as_text(block.value)
+        text = block.text[:_REFERENCE_CHARS]
+        return replace(
+            block, text=text, raw=raw[:most], value=None if raw else block.value, left=max(len(raw) - most, 0)
+        )
+    picture = block.picture if len(block.picture) <= most else ""
+    return replace(block, text=block.text[:most], picture=picture, left=max(len(block.text) - most, 0))
+
+
+def _chars(value: Any) -> int:
+    """Return how many characters JSON has, about."""
+    return len(json.dumps(value, ensure_ascii=False))
+
+
 def tools(content: dict[str, Any] | None) -> list[Tool]:
     """Return the tools that a model was offered; all their JSON together is as large as a page shows."""
     found, left = [], _MOST_VALUES
@@ -97,11 +144,15 @@ def _bounded(block: Block, most: int) -> Block:
     """Return a block with its JSON as text, where that holds more values than this or is very deep."""
     if _size(block.value, most) <= most:
         return block
+    return replace(block, raw=_as_text(block.value))
+
+
+def _as_text(value: Any) -> str:
+    """Return JSON as text of many lines."""
     try:
-        raw = to_json(block.value, indent=1, inf_nan_mode="constants").decode()
+        return to_json(value, indent=1, inf_nan_mode="constants").decode()
     except (ValueError, RecursionError):  # very deep, or with half a character
-        raw = json.dumps(block.value, ensure_ascii=False)
-    return replace(block, raw=raw)
+        return json.dumps(value, ensure_ascii=False)
 
 
 def _size(value: Any, most: int) -> int:

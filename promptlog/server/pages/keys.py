@@ -9,6 +9,7 @@ from starlette.routing import Route
 from promptlog.expressions.face import meta
 from promptlog.server.house import house_of
 from promptlog.server.pages.rendering import answer, page
+from promptlog.server.pages.session import address_of
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ async def show_values(request: Request) -> Response:
         rows = house.client.metadata.values(key, prefix=prefix, limit=_MOST, last_seen=True).dicts()
         return {
             "key": key, "prefix": prefix, "limit": _MOST,
-            "rows": [{**row, "those": View(q=str(meta(key) == row["value"])).address()} for row in rows],
+            "rows": [
+                {**row, "those": View(q=str(meta(key) == row["value"])).address(), "read": address_of(key, row["value"])}
+                for row in rows
+            ],
             "most": max((row["requests"] for row in rows), default=1),
             "chart": View().address("/analytics", by=f"meta.{key}"),
             "sessions": View().address("/sessions", key=key),

@@ -16,6 +16,7 @@ from promptlog.models.sessions import SESSION_KEYS
 from promptlog.server.house import house_of, written
 from promptlog.server.pages import cells, content, python
 from promptlog.server.pages.rendering import answer, page
+from promptlog.server.pages.session import address_of
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -209,6 +210,7 @@ def _near(house: House, request_id: str) -> dict[str, Any]:
                 "next": later[0] if later else None,
                 "previous": earlier[0] if earlier else None,
                 "all": View(q=str(condition)).address(),
+                "read": f"{address_of(key, value, at=found.request_id)}#r-{found.request_id}",
             }
         )
     return {"r": found, "lists": lists}

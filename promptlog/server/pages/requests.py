@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from promptlog.server.house import House
 
 _MOST_NEW = 200  # rows that are added at once; of more it is said how many they are
-_LISTS = ("/", "/analytics", "/sessions")
+_LISTS = ("/", "/analytics", "/sessions", "/sessions/one")
 _MOST_US = 4_000_000_000_000_000  # the year 2096
 
 
@@ -85,7 +85,11 @@ async def between(request: Request) -> Response:
     if path not in _LISTS:
         raise InvalidInputError(f"no list of requests is at {path[:80]!r}")
     view = filters.between(View.of(query), query.get("from", ""), query.get("to", ""))
-    more = {name: query[name] for name in ("by", "key") if query.get(name)}
+    more = {
+        name: query[name]
+        for name in ("by", "key", "value")
+        if query.get(name) or (name in query and name == "value")
+    }
     return RedirectResponse(view.address(path, **more), 303)
 
 

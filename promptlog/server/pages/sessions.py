@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from starlette.routing import Route
 
-from promptlog.expressions.face import meta
-from promptlog.expressions.nodes import Or
 from promptlog.models.sessions import SESSION_KEYS, SessionColumn
 from promptlog.server.house import house_of
 from promptlog.server.pages import filters
 from promptlog.server.pages.rendering import answer
+from promptlog.server.pages.session import address_of, condition_of
 from promptlog.server.pages.view import View
 
 if TYPE_CHECKING:
@@ -19,9 +18,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from promptlog.expressions.nodes import Condition
-
 PATH = "/sessions"
+_USER = "user_id"
 _MOST = 200
 _COLUMNS: tuple[str, ...] = get_args(SessionColumn)
 
@@ -77,9 +75,14 @@ async def show_rows(request: Request) -> Response:
         )
         rows = found.dicts()
         known = {name for name, _ in house.known.key_counts()}
+        # A session is read whole, whatever is looked for in it; of a user, one wants the day that was asked about.
+        times = view.of_its_times
+        whole = View() if key in ("", *SESSION_KEYS) else times
         for row in rows:
-            one = _term(key, row["session"], known)
-            row["address"] = View(q=str(one), sort="start_time").address()
+            row["address"] = address_of(key, row["session"], whole)
+            row["user"] = address_of(_USER, row["user_id"], times) if row["user_id"] is not None else ""
+            those = condition_of(key, row["session"], known)
+            row["list"] = View(" ".join([*View(str(those)).texts, *view.texts]), "start_time").address()
         sorts = {
             name: view.address(PATH, by_column=name if name == column and down else f"-{name}", **more)
             for name in _COLUMNS
@@ -87,10 +90,3 @@ async def show_rows(request: Request) -> Response:
         return {"rows": rows, "key": key, "most": _MOST, "column": column, "down": down, "sorts": sorts}
 
     return await answer(request, "parts/sessions.html", ask)
-
-
-def _term(key: str, session: str, known: set[str]) -> Condition:
-    """Return the condition that a request is of a session."""
-    keys = [key] if key else [name for name in SESSION_KEYS if name in known] or list(SESSION_KEYS[:1])
-    terms = tuple(meta(name) == session for name in keys)
-    return terms[0] if len(terms) == 1 else Or(terms)

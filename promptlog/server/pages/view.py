@@ -149,6 +149,13 @@ class View:
         return self.with_q(" ".join([*filter(None, [self.lacking(*spans).q]), *added]))
 
     @property
+    def of_its_times(self) -> View:
+        """The view of all requests of the same span of time."""
+        return View().with_q(
+            " ".join(term_text(term) for term in self.terms if isinstance(term, Since | Until))
+        )
+
+    @property
     def reads_texts(self) -> bool:
         """Whether the search looks into inputs and outputs, which takes long among many."""
         waiting = list(self.terms)

@@ -321,17 +321,18 @@
 
   // -- who comes back finds the rows that were there ------------------------------------------------------------------
   const place = `promptlog ${location.href}`;
-  if (one("#rows")) {
+  const shown = "#rows tr[id], #turns .turn";
+  if (one("#rows, #turns")) {
     addEventListener("pagehide", () => {
-      try { sessionStorage.setItem(place, JSON.stringify([all("#rows tr[id]").length, scrollY])); } catch { /* the first rows then */ }
+      try { sessionStorage.setItem(place, JSON.stringify([all(shown).length, scrollY])); } catch { /* the first rows then */ }
     });
     const comesBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
     let count = 0, top = 0;
     try { if (comesBack) [count, top] = JSON.parse(sessionStorage.getItem(place) ?? "[0, 0]"); } catch { /* likewise */ }
     if (count) {
       const more = () => {
-        const next = one("#rows tr.next");
-        if (next && all("#rows tr[id]").length < Math.min(count, 1000)) { htmx.trigger(next, "back"); return; }
+        const next = one("#rows tr.next, #turns .next[hx-trigger]");
+        if (next && all(shown).length < Math.min(count, 1000)) { htmx.trigger(next, "back"); return; }
         document.removeEventListener("htmx:afterSettle", more);
         scrollTo(0, top);
       };

@@ -4,7 +4,7 @@
   const one = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const place = "promptlog list";
-  const rows = () => all("#rows td.k-start_time a, #rows td.open a");
+  const rows = () => all("#rows td.k-start_time a, #rows td.open a, #turns .turn h3 a");
   const help = one("#keys-help");
   one("#keys-button").addEventListener("click", () => help.showModal());
 
@@ -20,7 +20,7 @@
   document.addEventListener("auxclick", open);
 
   // -- the list -------------------------------------------------------------------------------------------------------
-  if (one("#rows")) {
+  if (one("#rows, #turns")) {
     addEventListener("pagehide", () => {
       const kept = { address: location.pathname + location.search, paths: rows().map((link) => link.pathname) };
       try { sessionStorage.setItem(place, JSON.stringify(kept)); } catch { /* a request is then shown without its list */ }
