@@ -96,7 +96,7 @@ def store_paths(given: str | os.PathLike[str] | None) -> StorePaths:
     if not isinstance(given, str | os.PathLike):
         raise InvalidInputError(f"path must be a string or a path, got {type(given).__name__}")
     text = os.fspath(given)
-    if re.fullmatch(r"pl_[0-9A-Za-z]{16,}", text):
+    if re.fullmatch(r"pl_(?=.*[0-9])[0-9A-Za-z]{6,}", text):
         raise InvalidInputError(
             "path looks like an API key of PromptLayer. promptlog needs none: PromptLog() uses the default store, "
             "PromptLog('my.duckdb') a file of your own; PromptLog(api_key=...) is taken and ignored"

@@ -173,8 +173,9 @@ def test_promptlayers_constructor_is_taken(tmp_path: Path) -> None:
         tmp_path / "a.duckdb", api_key="pl_0123456789abcdef0123", throw_on_error=False, enable_tracing=True
     )
     assert client.path == tmp_path / "a.duckdb"
-    with pytest.raises(errors.InvalidInputError, match="API key"):
-        PromptLog("pl_0123456789abcdef0123")
+    for key in ("pl_0123456789abcdef0123", "pl_abc123"):
+        with pytest.raises(errors.InvalidInputError, match="API key"):
+            PromptLog(key)
     with pytest.raises(errors.InvalidInputError, match="'durabilty'"):
         PromptLog(durabilty="fsync")
     with pytest.raises(errors.InvalidInputError, match="'process' or 'fsync'"):

@@ -103,6 +103,11 @@ class Safety:
             return
         if scope["method"] in READING:
             watch(receive)
+        if scope["path"].startswith(
+            "//"
+        ):  # an address that was given with a slash at its end, and a path joined to it
+            path = "/" + scope["path"].lstrip("/")
+            scope = {**scope, "path": path, "raw_path": quote(path).encode()}
         body = _Body(self, receive, _length_of(headers))
         try:
             await self._app(scope, body.receive, send)

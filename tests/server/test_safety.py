@@ -289,6 +289,16 @@ def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
         assert httpx.post(f"{served.url}/log-request", json=REQUEST).status_code == 201
 
 
+def test_an_address_with_a_slash_at_its_end(tmp_path: Path) -> None:
+    """A base_url that ends so, as the pages' does, means what it means without; nothing leads elsewhere."""
+    with serving(tmp_path / "a.duckdb") as served:
+        logged = httpx.post(f"{served.url}//log-request", json=REQUEST)
+        assert logged.status_code == 201
+        assert httpx.get(f"{served.url}//").status_code == 200
+        led = httpx.get(f"{served.url}//elsewhere.example/").headers.get("location", "/")
+        assert not led.startswith("//")
+
+
 def test_a_prompt_that_a_full_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """507 too: REST and pages say the same of the same."""
     client = PromptLog(tmp_path / "a.duckdb")
