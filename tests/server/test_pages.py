@@ -361,6 +361,20 @@ def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int,
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
+def test_traces_fit_a_phone(browser: Browser, served: Served) -> None:
+    """Nothing scrolls sideways, the table neither; what sorts it is still there."""
+    with looking(browser, served.url, width=390) as page:
+        for address in ("/traces", "/traces?errors=yes&by_column=-cost_usd"):
+            page.goto(address)
+            assert page.locator(".traces tbody tr").count() == 1
+            wide = "[...document.querySelectorAll('html, .scroll')].filter(one => one.scrollWidth > one.clientWidth).length"
+            assert page.evaluate(wide) == 0
+            assert serious(page) == []
+        page.locator(".sorts summary").click()
+        page.locator(".sorts").get_by_role("link", name="duration").click()
+        page.wait_for_url("**by_column=-latency_ms*")
+
+
 def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:
     """What a request says is shown as text wherever it stands: no element, no script, no link comes of it."""
     hostile = PromptLog(served.store).search("evil:exists").ids()[0]
