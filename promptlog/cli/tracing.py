@@ -11,6 +11,7 @@ from promptlog.cli import filters
 from promptlog.cli.options import Json, Metadata, Store, open_client
 from promptlog.cli.output import Csv, one_format, print_result
 from promptlog.cli.screen import Column, note, print_table
+from promptlog.cli.sorting import sign_and_name
 from promptlog.cli.text import json_line, latency, short_time, tokens, usd
 
 if TYPE_CHECKING:
@@ -60,16 +61,17 @@ def traces(
 ) -> None:
     """List traces: the latest, or those that are looked for.
 
-    The newest come first, or the greatest of what they are sorted by. TEXT, --meta, --tag, --model and --status find the
+    The newest come first, or the greatest of what they are sorted by; with a plus before it, the least. TEXT, --meta, --tag, --model and --status find the
     traces that hold such a request; --since and --until ask when the trace began.
     """
     one_format(json=json, csv=csv)
     conditions = filters.conditions(meta, tag, model, status, since, until)
     client = open_client(store)
+    down, column = sign_and_name(sort)
     found = client.traces(
         *conditions, search=" ".join(text or ()).strip(), name=name, errors=errors,
         min_latency_ms=min_latency_ms, max_latency_ms=max_latency_ms, min_cost_usd=min_cost_usd,
-        max_cost_usd=max_cost_usd, sort=cast("TraceColumn", sort), limit=limit,
+        max_cost_usd=max_cost_usd, sort=cast("TraceColumn", column), descending=down, limit=limit,
     )  # fmt: skip
     if json or csv:
         print_result(found, as_csv=csv)

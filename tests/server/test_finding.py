@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import unescape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -72,7 +72,7 @@ def _traces(client: PromptLog, count: int) -> None:
     """Write traces of one call each, a second apart; the third of every three failed, and each lasts longer."""
     for number in range(count):
         record = call(1, metadata={"user_id": f"u{number % 2}"}, name="POST /a b" if number % 4 else "agent")
-        told = {
+        told: dict[str, Any] = {
             "trace_id": f"{number + 1:032x}",
             "start_time": number * 1_000_000,
             "end_time": number * 1_010_000,
