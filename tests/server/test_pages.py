@@ -361,6 +361,49 @@ def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int,
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_who_has_no_token_is_asked_for_it(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
+    """On a page like the others, which tells nothing of the store; with the token the address leads where it did."""
+    client = PromptLog(tmp_path / "private.duckdb")
+    fill(client, 4)
+    with serving(client.path, "--token", "s3cret") as served:
+        context = browser.new_context(
+            base_url=served.url,
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,  # type: ignore[arg-type]
+        )
+        page, asked = context.new_page(), list[str]()
+        page.on("request", lambda request: asked.append(request.url))
+        refused: list[str] = []
+        page.on(
+            "console",
+            lambda message: refused.append(message.text) if "Content Security" in message.text else None,
+        )
+        page.goto("/?q=user_id:user_1&sort=-cost_usd")
+        assert page.get_by_role("heading", level=1).inner_text() == "This server asks for a token"
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 17, 21)"
+        assert dark == (scheme == "dark")  # its style is used
+        assert serious(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.activeElement.name") == "token"
+        if folder := os.environ.get("PROMPTLOG_SCREENSHOTS"):
+            page.screenshot(path=Path(folder) / f"token-{width}-{scheme}.png")
+        page.keyboard.type("guess")
+        page.keyboard.press("Enter")
+        page.get_by_role("alert").wait_for()
+        text = page.content()
+        assert not [
+            word for word in ("private", "s3cret", "guess", "csrf", "Question", str(tmp_path)) if word in text
+        ]
+        assert not [url for url in asked if "?" not in url]  # but the page itself nothing was asked for
+        assert refused == []
+        page.get_by_label("Token").fill("s3cret")
+        page.get_by_role("button", name="Open").click()
+        expect(page.locator("#rows tr[id]"), 1)
+        assert page.url == f"{served.url}/?q=user_id%3Auser_1&sort=-cost_usd"
+        context.close()
+
+
 def test_traces_fit_a_phone(browser: Browser, served: Served) -> None:
     """Nothing scrolls sideways, the table neither; what sorts it is still there."""
     with looking(browser, served.url, width=390) as page:
