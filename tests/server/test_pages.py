@@ -265,6 +265,15 @@ def test_many_are_changed_at_once(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Set 1,170 requests").click()
         page.get_by_text("plan set on 1,170 requests").wait_for()
         expect(page.locator("#rows td.k-metadata", has_text="pro"), 50)
+        page.get_by_role("button", name="Undo").click()
+        page.get_by_text("Undone on 1,170 requests").wait_for()
+        expect(page.locator("#rows td.k-metadata", has_text="pro"), 0)
+        expect(page.get_by_role("button", name="Undo"), 0)
+        assert client.requests.filter(meta("plan").exists()).count() == 0
+        page.get_by_role("button", name="Set", exact=True).click()
+        page.get_by_text("You can undo it right after.").wait_for()
+        page.get_by_role("button", name="Set 1,170 requests").click()
+        expect(page.locator("#rows td.k-metadata", has_text="pro"), 50)
         boxes.nth(0).uncheck()
         assert page.locator("#picked").inner_text() == "49 selected"
         page.get_by_label("Score", exact=True).fill("80")
