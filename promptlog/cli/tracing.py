@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -83,6 +83,10 @@ def traces(
         elif limit:
             note("No trace is logged yet: client.traceable makes spans, and so does OpenTelemetry.")
         return
+    _print(rows)
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
     print_table(
         [
             Column("id", style="cyan"),
