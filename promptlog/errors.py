@@ -112,7 +112,9 @@ class UnknownColumnError(InvalidInputError, AttributeError):
             if near
             else f"columns: {', '.join(known)}."
         )
-        return cls(f"requests have no column {name!r}; {hint} For a metadata key write meta({name!r}).")
+        return cls(
+            f"requests have no column {name!r}; {hint} For a metadata key write meta({name.removeprefix('meta.')!r})."
+        )
 
 
 #: What people look for as a column, and where it is.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from promptlog.models.analytics import Analytics
     from promptlog.models.sessions import SessionColumn
     from promptlog.models.trace import Trace
+    from promptlog.models.traces import TraceColumn
     from promptlog.query.catalogue import Metadata
     from promptlog.query.requests import Requests
     from promptlog.query.sessions import Sessions
@@ -53,14 +54,39 @@ class Overview:
             InvalidInputError: it is no trace id.
             TraceNotFoundError: no span and no request has it.
         """
-        from promptlog.query.traces import read_trace
+        from promptlog.query.trace import read_trace
 
         return read_trace(self._store, trace_id)
 
-    def traces(self, *, limit: int | None = 50, before: datetime | None = None) -> Traces:
-        """Return the latest traces, the one that began last first.
+    def traces(
+        self,
+        *conditions: Condition,
+        search: str = "",
+        name: str | None = None,
+        errors: bool | None = None,
+        min_latency_ms: float | None = None,
+        max_latency_ms: float | None = None,
+        min_cost_usd: float | None = None,
+        max_cost_usd: float | None = None,
+        sort: TraceColumn = "start_time",
+        descending: bool = True,
+        limit: int | None = 50,
+        before: datetime | None = None,
+    ) -> Traces:
+        """Return the latest traces, the one that began last first; or others, in another order.
 
         Args:
+            conditions: only the traces that hold a request of which all hold. `since` and `until` are asked of when the
+                trace began, so that one without a request is found by its time.
+            search: the same as a search text, such as `user_id:u1 status:error`.
+            name: only those of this name; `POST*`, `*agent` and `*chat*` begin with it, end with it, contain it.
+            errors: only those in which a span or a request failed; False: none did.
+            min_latency_ms: the shortest duration.
+            max_latency_ms: the longest.
+            min_cost_usd: the least that its requests cost, as far as is known.
+            max_cost_usd: the most.
+            sort: a column of numbers or times, or "name".
+            descending: the greatest first.
             limit: how many at most; None gives all.
             before: only those that began before it; with a time zone.
 
@@ -73,10 +99,13 @@ class Overview:
 
         Raises:
             InvalidInputError: an argument is wrong.
+            SearchSyntaxError: the search text cannot be read.
         """
-        from promptlog.query.traces import Traces
+        from promptlog.query.traces import Bounds, Traces
 
-        return Traces(self._store, limit=limit, before=before)
+        asked = self.requests.filter(*conditions).search(search)
+        bounds = Bounds(name, errors, min_latency_ms, max_latency_ms, min_cost_usd, max_cost_usd, before)
+        return Traces(self._store, asked, bounds, sort=sort, descending=descending, limit=limit)
 
     def sessions(
         self,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptlog.cli.screen import Column, console, note, print_table
+from promptlog.cli.sorting import order_of
 from promptlog.cli.text import json_line, latency, short_time, tokens, usd
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ Show = Annotated[
 ]
 Sort = Annotated[
     str | None,
-    typer.Option("--sort", metavar="COLUMN", help="By a column such as cost_usd, the greatest first."),
+    typer.Option(
+        "--sort",
+        metavar="WHAT",
+        help="By a column such as cost_usd, a metadata key such as meta.user_id, score or score.NAME: the greatest "
+        "first, with a plus before it the least.",
+    ),
 ]
 
 _SHORT_ID = 18  # of a version 7 UUID: its time to the microsecond, and so nearly always its own
@@ -55,7 +61,8 @@ def print_requests(
     """Print the first `limit` requests, and return how many there were; of none, say why on stderr."""
     found = client.requests.filter(*conditions).limit(limit)
     if sort is not None:
-        found = found.sort(sort, descending=True)
+        by, down = order_of(client, sort)
+        found = found.sort(by, descending=down)
     printed = _print_json(found) if json else _print_table(found, list(dict.fromkeys(keys or ())))
     if not printed and limit:
         say_why_empty(client)

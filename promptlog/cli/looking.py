@@ -12,6 +12,7 @@ from promptlog.cli.listing import say_why_empty
 from promptlog.cli.options import Json, Metadata, Store, open_client
 from promptlog.cli.output import Csv, one_format, print_result
 from promptlog.cli.screen import Column, note, print_table
+from promptlog.cli.sorting import sign_and_name
 from promptlog.cli.text import duration, short_time, tokens, usd
 
 if TYPE_CHECKING:
@@ -148,12 +149,15 @@ def sessions(
 ) -> None:
     """List sessions: the requests of one conversation together.
 
-    The newest come first, or the greatest of what they are sorted by. Filters narrow the requests that count.
+    The newest come first, or the greatest of what they are sorted by; with a plus before it, the least. Filters narrow the requests that count.
     """
     one_format(json=json, csv=csv)
     conditions = filters.conditions(meta, tag, model, status, since, until)
     client = open_client(store)
-    arguments: dict[str, Any] = {"sort": sort, "limit": limit} | ({"by": by} if by else {})
+    down, column = sign_and_name(sort)
+    arguments: dict[str, Any] = {"sort": column, "descending": down, "limit": limit} | (
+        {"by": by} if by else {}
+    )
     found = client.sessions(*conditions, **arguments)
     if json or csv:
         print_result(found, as_csv=csv)

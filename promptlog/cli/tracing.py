@@ -1,42 +1,92 @@
-"""`trace` and `traces`: the spans of one trace as a tree, and the latest traces."""
+"""`trace` and `traces`: the spans of one trace as a tree, and the latest traces or those that are looked for."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from promptlog.cli.options import Json, Store, open_client
+from promptlog.cli import filters
+from promptlog.cli.options import Json, Metadata, Store, open_client
 from promptlog.cli.output import Csv, one_format, print_result
 from promptlog.cli.screen import Column, note, print_table
+from promptlog.cli.sorting import sign_and_name
 from promptlog.cli.text import json_line, latency, short_time, tokens, usd
 
 if TYPE_CHECKING:
     from promptlog.models.trace import Call
+    from promptlog.models.traces import TraceColumn
 
 _BAR = 24
 
 
 def traces(
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=0, help="How many at most, newest first.")
-    ] = 20,
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]", help="What a request of the trace must be, as `search` has it."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Its name; also 'POST*', '*agent', '*chat*'.")
+    ] = None,
+    errors: Annotated[
+        bool | None, typer.Option("--errors/--no-errors", help="A span or a request failed, or none did.")
+    ] = None,
+    min_latency_ms: Annotated[
+        float | None, typer.Option("--min-latency-ms", metavar="MS", help="It took so long or longer.")
+    ] = None,
+    max_latency_ms: Annotated[
+        float | None, typer.Option("--max-latency-ms", metavar="MS", help="It took no longer.")
+    ] = None,
+    min_cost_usd: Annotated[
+        float | None, typer.Option("--min-cost-usd", metavar="USD", help="Its requests cost so much or more.")
+    ] = None,
+    max_cost_usd: Annotated[
+        float | None, typer.Option("--max-cost-usd", metavar="USD", help="They cost no more.")
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option("--sort", metavar="COLUMN", help="start_time, latency_ms, cost_usd, errors, spans, …"),
+    ] = "start_time",
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=0, help="How many at most.")] = 20,
+    meta: Metadata = None,
+    tag: filters.Tag = None,
+    model: filters.Model = None,
+    status: filters.Status = None,
+    since: filters.Since = None,
+    until: filters.Until = None,
     store: Store = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
-    """List the latest traces."""
+    """List traces: the latest, or those that are looked for.
+
+    The newest come first, or the greatest of what they are sorted by; with a plus before it, the least. TEXT, --meta, --tag, --model and --status find the
+    traces that hold such a request; --since and --until ask when the trace began.
+    """
     one_format(json=json, csv=csv)
-    found = open_client(store).traces(limit=limit)
+    conditions = filters.conditions(meta, tag, model, status, since, until)
+    client = open_client(store)
+    down, column = sign_and_name(sort)
+    found = client.traces(
+        *conditions, search=" ".join(text or ()).strip(), name=name, errors=errors,
+        min_latency_ms=min_latency_ms, max_latency_ms=max_latency_ms, min_cost_usd=min_cost_usd,
+        max_cost_usd=max_cost_usd, sort=cast("TraceColumn", column), descending=down, limit=limit,
+    )  # fmt: skip
     if json or csv:
         print_result(found, as_csv=csv)
         return
     rows = found.dicts()
     if not rows:
-        if limit:
+        if limit and client.traces(limit=1).dicts():
+            note("No trace matches.")
+        elif limit:
             note("No trace is logged yet: client.traceable makes spans, and so does OpenTelemetry.")
         return
+    _print(rows)
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
     print_table(
         [
             Column("id", style="cyan"),

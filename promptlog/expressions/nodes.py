@@ -203,3 +203,14 @@ def metadata_keys(condition: Condition) -> set[str]:
         if isinstance(asked, MetaOperand):
             found.add(asked.key)
     return found
+
+
+def reads_texts(condition: Condition) -> bool:
+    """Whether a condition looks for a part of a text, such as an input's, which takes long among many requests."""
+    waiting = [condition]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Contains):
+            return True
+        waiting += node.parts if isinstance(node, And | Or) else [node.part] if isinstance(node, Not) else []
+    return False

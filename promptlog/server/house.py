@@ -26,6 +26,7 @@ from promptlog.errors import (
 from promptlog.server.freshness import Freshness
 from promptlog.server.known import Known
 from promptlog.server.leaving import unless_left
+from promptlog.server.undoing import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,6 +53,7 @@ class House:
         client: the store.
         freshness: merges while somebody asks.
         known: the keys and values that are suggested.
+        changes: what was done to many requests and can be undone.
         token: what a browser or program must show; None where the machine's own users alone can reach us.
         api_key: what PromptLayer's doors want to see; None takes any.
         read_only: whether nothing may be written.
@@ -75,6 +77,7 @@ class House:
     )
     freshness: Freshness = field(init=False)
     known: Known = field(init=False)
+    changes: Changes = field(default_factory=Changes)
     _waiting: int = 0
     _prompts: dict[int, str] = field(default_factory=dict)
     _naming: tuple[float, asyncio.Task[None]] | None = None

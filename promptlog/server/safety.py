@@ -11,17 +11,17 @@ their own (`doors`).
 from __future__ import annotations
 
 import ipaddress
-from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Match
 
 from promptlog.server.house import MAX_BODY_BYTES, same
 from promptlog.server.leaving import watch
+from promptlog.server.locked import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -271,34 +271,16 @@ def _cookie_name(host: str) -> str:
     return f"promptlog_token_{port}" if port.isascii() and port.isdigit() else "promptlog_token"
 
 
-#: No style and no picture: who has no token is given nothing else.
-_ASKED = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><title>Token · promptlog</title></head>
-<body><main>
-<h1>This server asks for a token</h1>
-<p role="status">%s<code>promptlog serve</code> printed it when it began, at the end of the address of the pages.</p>
-<form method="get">%s<label>Token <input type="password" name="token" required autocomplete="current-password"></label> <button>Open</button></form>
-</main></body>
-</html>
-"""
-
-
 def _shown(scope: Scope, token: str) -> Response:
     """Return what a request without the cookie gets: the cookie, where its address has the token, else a way to it."""
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     given = dict(query).get("token")
     headers = Headers(scope=scope)
     if scope["method"] not in READING or given is None or not same(given.strip(), token):
-        wrong = "That is not the token. " if given is not None else ""
         if "text/html" in headers.get("accept", ""):
-            hidden = (
-                f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
-                for name, value in query
-                if name != "token"
-            )
-            return HTMLResponse(_ASKED % (wrong, "".join(hidden)), 401, {"WWW-Authenticate": "Bearer"})
+            kept = ((name, value) for name, value in query if name != "token")
+            return locked(kept, wrong=given is not None)
+        wrong = "That is not the token. " if given is not None else ""
         return PlainTextResponse(
             f"{wrong}This server asks for a token: open /?token=… as it was printed when the server began, or send "
             "the header Authorization: Bearer …\n", 401, {"WWW-Authenticate": "Bearer"},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptlog import PromptLog
+from promptlog.identifiers import span_request_id
 from tests.cli.conftest import NOW
 from tests.query.test_traces import TRACE, call, span
 
@@ -169,3 +170,34 @@ def test_a_trace_is_a_tree(shell: Shell) -> None:
     assert [len(each["requests"]) for each in found["spans"]] == [0, 1, 1]
     assert "no span" in shell.refused("trace", "cd" * 16)
     assert "32 hex digits" in shell.refused("trace", "cd")
+
+
+def test_traces_are_looked_for(shell: Shell) -> None:
+    """By a request they hold, by what is true of them, and in another order; nothing found is said."""
+    client = PromptLog(shell.store)
+    assert "No trace is logged yet" in shell.run("traces").stderr
+    for number in range(1, 4):
+        record = call(1, name=f"step {number}", metadata={"user_id": f"u{number % 2}"})
+        told = {"trace_id": f"{number:032x}", "end_time": record["end_time"] + number * 1_000_000}
+        record["span"] |= told
+        id = span_request_id(told["trace_id"], record["span_id"], record["start_time"])
+        client._append(
+            record
+            | told
+            | {"request_id": id, "cost_usd": 1 / number, "status": "ERROR" if number == 2 else "SUCCESS"}
+        )
+
+    def found(*arguments: str) -> list[int]:
+        return [int(row["trace_id"], 16) for row in shell.rows("traces", *arguments)]
+
+    assert found("user_id:u1", "--sort", "latency_ms") == [3, 1]
+    assert found("-status:error", "model:gpt-4o", "--sort", "cost_usd") == [1, 3]
+    assert found("--meta", "user_id=u0") == found("--status", "error") == found("--errors") == [2]
+    assert found("--no-errors", "--sort", "cost_usd") == [1, 3]
+    assert found("--name", "*3") == found("--min-latency-ms", "3000") == found("--max-cost-usd", "0.4") == [3]
+    assert found("--max-latency-ms", "1500") == found("--min-cost-usd", "0.9") == [1]
+    assert found("--since", "7d") == []
+    assert found("--until", "7d", "--limit", "1", "--sort", "cost_usd") == [1]
+    assert "No trace matches" in shell.run("traces", "--name", "x").stderr
+    assert "latency_ms" in shell.refused("traces", "--sort", "turns")
+    assert "expected" in shell.run("traces", "a:(").stderr

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from promptlog import PromptLog
+from promptlog.identifiers import span_request_id
 from promptlog.server.app import make_app
 from promptlog.server.pages import filters
 from promptlog.server.pages.view import View
@@ -66,6 +67,87 @@ def test_traces_go_on(client: PromptLog, browser: TestClient) -> None:
         seen += links(page, "/traces/")
         address = next(iter(links(page, "/traces?before=")), "")
     assert seen == [f"/traces/{number:032x}" for number in range(120, 0, -1)]
+
+
+def _traces(client: PromptLog, count: int) -> None:
+    """Write traces of one call each, a second apart; the third of every three failed, and each lasts longer."""
+    for number in range(count):
+        record = call(1, metadata={"user_id": f"u{number % 2}"}, name="POST /a b" if number % 4 else "agent")
+        told: dict[str, Any] = {
+            "trace_id": f"{number + 1:032x}",
+            "start_time": number * 1_000_000,
+            "end_time": number * 1_010_000,
+            "status": "ERROR" if number % 3 == 2 else "OK",
+        }
+        record["span"] |= told
+        record |= told | {
+            "request_id": span_request_id(told["trace_id"], span_id(1), told["start_time"]),
+            "status": "ERROR" if number % 3 == 2 else "SUCCESS",
+            "cost_usd": number / 100,
+        }
+        client._append(record)
+
+
+def _shown(text: str) -> list[int]:
+    """Return the numbers of the traces that a page lists."""
+    return [int(address.removeprefix("/traces/"), 16) - 1 for address in links(text, "/traces/")]
+
+
+def test_traces_are_found_by_what_they_hold(client: PromptLog, browser: TestClient) -> None:
+    """The address has search, name, errors, time, cost and order; what is no number or column is not there."""
+    _traces(client, 30)
+    everything = [*range(29, -1, -1)]
+    for address, wanted in (
+        ("q=user_id:u1", everything[::2]),
+        ("q=user_id:u1+since:1970-01-01T00:00:20Z", [29, 27, 25, 23, 21]),
+        ("errors=yes", [29, 26, 23, 20, 17, 14, 11, 8, 5, 2]),
+        ("errors=no&q=user_id:u1", [27, 25, 21, 19, 15, 13, 9, 7, 3, 1]),
+        ("name=agent", [28, 24, 20, 16, 12, 8, 4, 0]),
+        ("name=POST*&longer=0.27", [29, 27]),
+        ("dearer=0.28", [29, 28]),
+        ("by_column=cost_usd", [*reversed(everything)]),
+        ("by_column=-latency_ms&errors=yes", [29, 26, 23, 20, 17, 14, 11, 8, 5, 2]),
+        ("errors=perhaps&longer=x&dearer=nan&by_column=turns", everything),
+        ("longer=-1&dearer=inf", everything),
+    ):
+        assert _shown(browser.get(f"/traces?{address}").text) == wanted, address
+    text = browser.get("/traces?q=usr_id:u1&errors=yes").text
+    assert links(text, "/traces?q=user_id") == ["/traces?q=user_id%3Au1&errors=yes"]  # what was meant
+    assert "Expected" in browser.get("/traces?q=a:(").text
+    assert "No trace matches" in browser.get("/traces?name=nothing").text
+
+
+def test_what_traces_are_asked_for_stays(client: PromptLog, browser: TestClient) -> None:
+    """The next page, another order, another time and a form keep all that is asked beside them."""
+    _traces(client, 200)
+    address, seen, pages = "/traces?q=user_id:u1&errors=no&name=POST*&longer=0.1&by_column=-start_time", [], 0
+    while address:
+        text = browser.get(address).text
+        seen += _shown(text)
+        address = next((one for one in links(text, "/traces?") if "before=" in one), "")
+        pages += 1
+    assert seen == [number for number in range(199, 9, -1) if number % 2 and number % 3 != 2 and number % 4]
+    assert pages == 2
+    text = browser.get("/traces?q=user_id:u1&errors=no&by_column=-cost_usd").text
+    assert "/traces?q=user_id%3Au1&errors=no&by_column=cost_usd" in links(text, "/traces?")
+    assert "/traces?q=user_id%3Au1+since%3A7d&errors=no&by_column=-cost_usd" in links(text, "/traces?")
+    for field in (
+        'name="by_column" value="-cost_usd"',
+        'name="errors" value="no"',
+        'name="q" value="user_id:u1"',
+    ):
+        assert field in text
+    asked = {
+        "at": "/traces",
+        "q": "user_id:u1",
+        "errors": "no",
+        "by_column": "-cost_usd",
+        "from": "2026-01-31",
+    }
+    led = browser.get("/between", params=asked, follow_redirects=False).headers["location"]
+    assert led == "/traces?q=user_id%3Au1+since%3A2026-01-31T00%3A00%3A00Z&by_column=-cost_usd&errors=no"
+    assert len(_shown(browser.get("/traces?by_column=-cost_usd").text)) == 200
+    assert "The first 200" in browser.get("/traces?by_column=-cost_usd").text
 
 
 @pytest.mark.parametrize(

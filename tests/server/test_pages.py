@@ -327,6 +327,15 @@ def test_many_are_changed_at_once(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Set 1,170 requests").click()
         page.get_by_text("plan set on 1,170 requests").wait_for()
         expect(page.locator("#rows td.k-metadata", has_text="pro"), 50)
+        page.get_by_role("button", name="Undo").click()
+        page.get_by_text("Undone on 1,170 requests").wait_for()
+        expect(page.locator("#rows td.k-metadata", has_text="pro"), 0)
+        expect(page.get_by_role("button", name="Undo"), 0)
+        assert client.requests.filter(meta("plan").exists()).count() == 0
+        page.get_by_role("button", name="Set", exact=True).click()
+        page.get_by_text("You can undo it right after.").wait_for()
+        page.get_by_role("button", name="Set 1,170 requests").click()
+        expect(page.locator("#rows td.k-metadata", has_text="pro"), 50)
         boxes.nth(0).uncheck()
         assert page.locator("#picked").inner_text() == "49 selected"
         page.get_by_label("Score", exact=True).fill("80")
@@ -429,6 +438,63 @@ def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int,
                 page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
             assert serious(page) == [], address
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_who_has_no_token_is_asked_for_it(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
+    """On a page like the others, which tells nothing of the store; with the token the address leads where it did."""
+    client = PromptLog(tmp_path / "private.duckdb")
+    fill(client, 4)
+    with serving(client.path, "--token", "s3cret") as served:
+        context = browser.new_context(
+            base_url=served.url,
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,  # type: ignore[arg-type]
+        )
+        page, asked = context.new_page(), list[str]()
+        page.on("request", lambda request: asked.append(request.url))
+        refused: list[str] = []
+        page.on(
+            "console",
+            lambda message: refused.append(message.text) if "Content Security" in message.text else None,
+        )
+        page.goto("/?q=user_id:user_1&sort=-cost_usd")
+        assert page.get_by_role("heading", level=1).inner_text() == "This server asks for a token"
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 17, 21)"
+        assert dark == (scheme == "dark")  # its style is used
+        assert serious(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.activeElement.name") == "token"
+        if folder := os.environ.get("PROMPTLOG_SCREENSHOTS"):
+            page.screenshot(path=Path(folder) / f"token-{width}-{scheme}.png")
+        page.keyboard.type("guess")
+        page.keyboard.press("Enter")
+        page.get_by_role("alert").wait_for()
+        text = page.content()
+        assert not [
+            word for word in ("private", "s3cret", "guess", "csrf", "Question", str(tmp_path)) if word in text
+        ]
+        assert not [url for url in asked if "?" not in url]  # but the page itself nothing was asked for
+        assert refused == []
+        page.get_by_label("Token").fill("s3cret")
+        page.get_by_role("button", name="Open").click()
+        expect(page.locator("#rows tr[id]"), 1)
+        assert page.url == f"{served.url}/?q=user_id%3Auser_1&sort=-cost_usd"
+        context.close()
+
+
+def test_traces_fit_a_phone(browser: Browser, served: Served) -> None:
+    """Nothing scrolls sideways, the table neither; what sorts it is still there."""
+    with looking(browser, served.url, width=390) as page:
+        for address in ("/traces", "/traces?errors=yes&by_column=-cost_usd"):
+            page.goto(address)
+            assert page.locator(".traces tbody tr").count() == 1
+            wide = "[...document.querySelectorAll('html, .scroll')].filter(one => one.scrollWidth > one.clientWidth).length"
+            assert page.evaluate(wide) == 0
+            assert serious(page) == []
+        page.locator(".sorts summary").click()
+        page.locator(".sorts").get_by_role("link", name="duration").click()
+        page.wait_for_url("**by_column=-latency_ms*")
 
 
 def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:

@@ -135,7 +135,7 @@ def test_a_token_opens_what_others_can_reach(client: PromptLog) -> None:
     asked = ours.get("/analytics", params={"q": '"><b>', "token": "x"}, headers={"accept": "text/html,*/*"})
     assert (asked.status_code, "That is not the token" in asked.text) == (401, True)
     assert 'name="token"' in asked.text
-    assert 'name="q" value="&quot;&gt;&lt;b&gt;"' in asked.text
+    assert 'name="q" value="&#34;&gt;&lt;b&gt;"' in asked.text
     assert "not the token" not in ours.get("/", headers={"accept": "text/html"}).text
     assert ours.get("/", headers={"authorization": "Bearer s3cret"}).status_code == 200
     shown = ours.get("http://127.0.0.1:7575//evil.example/x?token=s3cret&page=2")

@@ -1,9 +1,9 @@
-"""Many requests at once: tag, set metadata, score those that are selected, or all that a search matches."""
+"""Many requests at once: tag, set metadata, score those that are selected, or all that a search matches; and undo it."""
 
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -13,19 +13,23 @@ from promptlog.expressions.face import col
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_metadata, check_score, check_score_name, check_tags
 from promptlog.models.encode import encode
+from promptlog.server import undoing
 from promptlog.server.house import house_of
 from promptlog.server.pages import cells
 from promptlog.server.pages.rendering import page
 from promptlog.server.pages.request import score_of
 from promptlog.server.pages.view import View
+from promptlog.server.undoing import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
     from promptlog.client import PromptLog
+    from promptlog.server.house import House
+    from promptlog.server.undoing import Change
 
 _MOST = 5000  # that are selected one by one
 _AT_ONCE = 50_000  # ids of a search that are held
@@ -34,7 +38,11 @@ _SHOWN = 500  # rows that are shown anew
 
 def routes() -> list[BaseRoute]:
     """Return the routes of changes to many requests."""
-    return [Route("/requests/bulk", change_many, methods=["POST"]), Route("/requests/count", count)]
+    return [
+        Route("/requests/bulk", change_many, methods=["POST"]),
+        Route("/requests/undo", undo, methods=["POST"]),
+        Route("/requests/count", count),
+    ]
 
 
 async def count(request: Request) -> Response:
@@ -64,20 +72,63 @@ async def change_many(request: Request) -> Response:
 
     def work() -> Response:
         parts, done = _change(given)
-        those: Iterable[str] = matching(house.client, view) if given.get("all") else ids
-        changed = track_all(house.client, those, parts)
-        said = done(f"{changed:,} request{'' if changed == 1 else 's'}")
-        columns = cells.shown_columns(view, house.known.key_counts())
+        those, change = _before(house, view, given, ids)
+        changed = track_all(house.client, ((id, parts) for id in those))
         if "hx-request" not in request.headers:
             return RedirectResponse(view.address(), 303)
-        asked = house.client.requests.filter(col.request_id.is_in(ids[:_SHOWN])).limit(_SHOWN)
-        answer = page(
-            request, "parts/changed.html", said=said, rows=cells.read(asked, columns), columns=columns
-        )
-        answer.headers["HX-Trigger"] = "changed"  # the facets are counted anew
-        return answer
+        said = done(_many(changed))
+        undo = house.changes.keep(change) if change is not None and change.before else ""
+        return _told(request, view, said, ids, undo)
 
     return await house.ask(work)
+
+
+async def undo(request: Request) -> Response:
+    """Make the requests of a change what they were, but for those that were changed since."""
+    house, view = house_of(request), View.of(request.query_params)
+    name = str((await request.form()).get("change", ""))
+
+    def work() -> Response:
+        change = house.changes.take(name)
+        house.catch_up()  # what others changed since stays
+        changed = track_all(house.client, change.records(house.client))
+        left = len(change.before) - changed
+        said = f"Undone on {_many(changed)}" + (f"; {left:,} changed since stay as they are" if left else "")
+        return _told(request, view, said, change.shown, "")
+
+    return await house.ask(work)
+
+
+def _many(count: int) -> str:
+    return f"{count:,} request{'' if count == 1 else 's'}"
+
+
+def _before(
+    house: House, view: View, given: dict[str, str], ids: list[str]
+) -> tuple[Iterable[str], Change | None]:
+    """Return the ids of those that a form means, and what they are before it, where that can be brought back."""
+    every = bool(given.get("all"))
+    if given["do"] in get_args(Kind):
+        kind = cast("Kind", given["do"])
+        house.catch_up()  # what others set a moment ago is what is brought back
+        key = given["key" if kind == "metadata" else "tag"].strip()
+        found, change = undoing.before(
+            house.client, None if every else ids, view.q, kind, key, given.get("value", ""), ids[:_SHOWN]
+        )
+        if change is not None:
+            return (found if every else ids), change
+    return (matching(house.client, view) if every else ids), None
+
+
+def _told(request: Request, view: View, said: str, ids: Sequence[str], undo: str) -> Response:
+    """Say what was done, with the rows of some requests as they are now."""
+    house = house_of(request)
+    columns = cells.shown_columns(view, house.known.key_counts())
+    asked = house.client.requests.filter(col.request_id.is_in(ids[:_SHOWN])).limit(_SHOWN)
+    rows = cells.read(asked, columns)
+    answer = page(request, "parts/changed.html", said=said, rows=rows, columns=columns, undo=undo, view=view)
+    answer.headers["HX-Trigger"] = "changed"  # the facets are counted anew
+    return answer
 
 
 def matching(client: PromptLog, view: View) -> Iterator[str]:
@@ -89,16 +140,20 @@ def matching(client: PromptLog, view: View) -> Iterator[str]:
         some = asked.after(some[-1]).limit(_AT_ONCE).ids() if len(some) == _AT_ONCE else []
 
 
-def track_all(client: PromptLog, ids: Iterable[str], parts: dict[str, Any]) -> int:
-    """Track the same on each request, and return how many they are; a slice of them is a few writes.
+def track_all(client: PromptLog, records: Iterable[tuple[str, dict[str, Any]]]) -> int:
+    """Track something on each request, and return how many they are; a slice of them is a few writes.
+
+    Args:
+        client: the store.
+        records: ids, and what is tracked on each.
 
     Raises:
         StoreUnwritableError: the disk refused; it says how many were changed.
     """
-    left, changed = iter(ids), 0
+    left, changed = iter(records), 0
     while some := list(islice(left, _MOST)):
         try:
-            client._append_lines(encode({"kind": "track", "request_id": one, **parts}) for one in some)  # noqa: SLF001 - an edge of the client's own house
+            client._append_lines(encode({"kind": "track", "request_id": id, **parts}) for id, parts in some)  # noqa: SLF001 - an edge of the client's own house
         except OSError as error:
             raise StoreUnwritableError(
                 f"the disk refused ({error.strerror or error}) after {changed:,} requests; doing it again changes the others"

@@ -33,7 +33,7 @@ _SPECIAL = ("tag", "score", "since", "until")
 _ALIKE = 0.7
 
 
-def meant(house: House, view: View) -> list[tuple[str, str, str]]:
+def meant(house: House, view: View, path: str = "/", **more: str) -> list[tuple[str, str, str]]:
     """Return the keys that no request has, what each was meant to be, and the address of the search with that."""
     known = [key for key, _ in house.known.key_counts()]
     found = []
@@ -47,7 +47,7 @@ def meant(house: House, view: View) -> list[tuple[str, str, str]]:
         name = re.compile(rf'(?<![\w.$@/"])(meta\.)?{re.escape(key)}(?=[:=<>~])')
         other = view.with_q(right.join(name.split(view.q)[::2]))
         if other.terms and key not in _keys(other.terms):
-            found.append((key, near[0], other.address()))
+            found.append((key, near[0], other.address(path, **more)))
     return found
 
 

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from promptlog.models import words
 from promptlog.server.house import house_of
 from promptlog.server.pages import content
+from promptlog.server.undoing import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,9 @@ def environment() -> Environment:
         number=number, usd=words.usd, latency=words.latency, percent=words.percent, visible=words.visible,
         line=line, compact=content.compact, time=time_text, when=when, iso=iso, duration=words.duration, short=short,
     )  # fmt: skip
-    made.globals.update(static=static, most_chars=content.MOST_CHARS, most_unfolded=content.MOST_UNFOLDED)
+    made.globals.update(
+        static=static, most_chars=content.MOST_CHARS, most_unfolded=content.MOST_UNFOLDED, most_undone=MOST
+    )
     return made
 
 

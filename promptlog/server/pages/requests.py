@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from promptlog.server.house import House
 
 _MOST_NEW = 200  # rows that are added at once; of more it is said how many they are
-_LISTS = ("/", "/analytics", "/sessions", "/sessions/one")
+_LISTS = ("/", "/analytics", "/sessions", "/sessions/one", "/traces")
+_KEPT = (  # beside the search, of their addresses
+    "by", "most", "key", "value", "by_column", "name", "errors", "longer", "dearer",
+)  # fmt: skip
 _MOST_US = 4_000_000_000_000_000  # the year 2096
 
 
@@ -85,11 +88,7 @@ async def between(request: Request) -> Response:
     if path not in _LISTS:
         raise InvalidInputError(f"no list of requests is at {path[:80]!r}")
     view = filters.between(View.of(query), query.get("from", ""), query.get("to", ""))
-    more = {
-        name: query[name]
-        for name in ("by", "key", "value")
-        if query.get(name) or (name in query and name == "value")
-    }
+    more = {name: query[name] for name in _KEPT if query.get(name) or (name in query and name == "value")}
     return RedirectResponse(view.address(path, **more), 303)
 
 

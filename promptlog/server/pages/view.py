@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from promptlog.errors import InvalidInputError, SearchSyntaxError
 from promptlog.expressions.face import meta, score
-from promptlog.expressions.nodes import And, Condition, Contains, Not, Or, Since, Until
+from promptlog.expressions.nodes import And, Condition, Or, Since, Until, reads_texts
 from promptlog.expressions.search import parse
 from promptlog.expressions.show import term_text
 from promptlog.models.columns import COLUMNS
@@ -158,12 +158,4 @@ class View:
     @property
     def reads_texts(self) -> bool:
         """Whether the search looks into inputs and outputs, which takes long among many."""
-        waiting = list(self.terms)
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, Contains):
-                return True
-            waiting += (
-                node.parts if isinstance(node, And | Or) else [node.part] if isinstance(node, Not) else []
-            )
-        return False
+        return any(map(reads_texts, self.terms))

@@ -24,7 +24,10 @@
     if (view) view.scrollTop = here.offsetTop - view.clientHeight / 2;
     const edited = event.detail.target.id === "tracked" && all("[data-edit]").find((button) => button.dataset.edit === editing);
     if (edited) edited.focus(); // the dialog that had the focus is gone
-    if (event.detail.target === toast && toast.textContent.trim()) say(toast.textContent.trim());
+    if (event.detail.target === toast && toast.textContent.trim()) {
+      if (one("button", toast)) { clearTimeout(hiding); hiding = setTimeout(() => toast.replaceChildren(), 60_000); } // it can be undone
+      else say(toast.textContent.trim());
+    }
   });
 
   // -- theme: as the system, light, dark --------------------------------------------------------------------------
@@ -226,7 +229,7 @@
   // -- select many --------------------------------------------------------------------------------------------------
   const bulk = one("#bulk"), everything = one("#pick-all");
   if (bulk && everything) {
-    const ask = 1000; // from so many on a change is asked about first
+    const ask = 1000; // from so many on a change is asked about first; always, where it reaches beyond the rows that are shown
     const whole = one('[name="all"]', bulk), matching = one("#pick-matching"), sure = one("#sure");
     let last = null, total = 0, counting = false, agreed = false, kept = new Set();
     whole.value = ""; // a browser that restores forms restores the boxes, not what was meant
@@ -296,7 +299,7 @@
       const picked = boxes().filter((box) => box.checked), number = whole.value ? total : picked.length;
       const button = event.submitter, { tag, key, value, score } = bulk.elements;
       const empty = !{ tag, untag: tag, metadata: key, score }[button.value].value.trim(); // the server says what is missing
-      if (number < ask || agreed || empty) {
+      if ((number < ask && !whole.value) || agreed || empty) {
         agreed = false;
         kept = new Set(picked.map((box) => box.value));
         if (number >= 200) say(`Changing ${many(number)} requests …`, 600);
@@ -311,6 +314,8 @@
         metadata: `Set ${key.value} to “${value.value}” on ${those}, also where it has another value?`,
         score: `Score ${those} ${score.value}?`,
       }[button.value];
+      const undo = one("#sure-undo"), most = Number(undo.dataset.most);
+      undo.textContent = button.value === "score" ? "There is no undo for scores." : number > most ? `There is no undo for more than ${many(most)}.` : "You can undo it right after.";
       one("button.main", sure).textContent = `${button.textContent} ${those}`;
       sure.returnValue = "";
       sure.onclose = () => { if (sure.returnValue) { agreed = true; button.click(); } };
