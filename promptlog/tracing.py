@@ -71,12 +71,16 @@ class _Span:
         self._began = time.perf_counter()
 
     @contextmanager
-    def inside(self) -> Iterator[None]:
-        """Run a part of the function: what is logged meanwhile belongs to this span; what it raises ends it."""
+    def inside(self, *, ended_by: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+        """Run a part of the function: what is logged meanwhile belongs to this span; what it raises ends it.
+
+        Args:
+            ended_by: what a generator raises at its end, which is no failure. (A function may fail with `StopIteration`.)
+        """
         with span_context(self.here):
             try:
                 yield
-            except (StopIteration, StopAsyncIteration):
+            except ended_by:
                 raise
             except BaseException as error:
                 self.end(error=error)
@@ -160,7 +164,7 @@ def _generator(function: Any, begin: _Begin) -> Any:
         step = functools.partial(next, generator)
         while True:
             try:
-                with span.inside():  # between two items the program is outside
+                with span.inside(ended_by=StopIteration):  # between two items the program is outside
                     item = step()
             except StopIteration as stop:
                 span.end(items)
@@ -187,7 +191,7 @@ def _async_generator(function: Any, begin: _Begin) -> Any:
         step = generator.__anext__
         while True:
             try:
-                with span.inside():
+                with span.inside(ended_by=StopAsyncIteration):
                     item = await step()
             except StopAsyncIteration:
                 span.end(items)
