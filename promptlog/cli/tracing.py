@@ -9,6 +9,7 @@ import typer
 
 from promptlog.cli.options import Json, Store, open_client
 from promptlog.cli.output import Csv, one_format, print_result
+from promptlog.cli.patience import patience
 from promptlog.cli.screen import Column, note, print_table
 from promptlog.cli.text import json_line, latency, short_time, tokens, usd
 
@@ -32,7 +33,8 @@ def traces(
     if json or csv:
         print_result(found, as_csv=csv)
         return
-    rows = found.dicts()
+    with patience():
+        rows = found.dicts()
     if not rows:
         if limit:
             note("No trace is logged yet: client.traceable makes spans, and so does OpenTelemetry.")
