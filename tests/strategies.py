@@ -9,6 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from promptlog.identifiers import prompt_id
+
 Record = dict[str, Any]
 
 #: Few of everything, so that writes meet each other. The texts differ in the order of their bytes, of UTF-16, and of
@@ -17,6 +19,7 @@ REQUEST_IDS = tuple(str(uuid.UUID(int=(7 << 76) | (2 << 62) | number)) for numbe
 KEYS = ("k", "l")
 VALUES = ("", "a", "B", "NULL", "\uffff", "\U0001f600", "\x00", "a\x00")
 TIMES = (1, 2, 3, 1_700_000_000_000_001)
+PUBLISHED = "NULL, x"  # a prompt whose number is known; its name stands between other names
 TEXTS = (None, "NULL", "x", "x, y", "'x'", '"x"', "")
 
 # -- records ---------------------------------------------------------------------------------------------------
@@ -32,7 +35,7 @@ _PROMPTS = _some(
     name=st.sampled_from(TEXTS),
     version=st.sampled_from((None, 1, 2)),
     label=st.sampled_from((None, "x", "y")),
-    id=st.sampled_from((None, "1")),
+    id=st.sampled_from((None, "1", str(prompt_id(PUBLISHED)))),
     variables=st.sampled_from((None, {"a": 1}, {"a": "1"})),
 )
 _SET_LATER = {

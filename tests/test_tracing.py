@@ -114,6 +114,51 @@ def test_failures_are_noted_and_raised_unchanged(client: PromptLog) -> None:
     assert client.requests.first().trace_id is None  # type: ignore[union-attr]
 
 
+def test_a_function_may_fail_with_what_ends_an_iterator(client: PromptLog) -> None:
+    """Only of a generator it is the end; and one that is cancelled, or runs out of time, has failed as well."""
+
+    @client.traceable()
+    def first() -> Any:
+        return next(iter(()))
+
+    @client.traceable()
+    async def later() -> Any:
+        return await anext(aiter(nothing()))
+
+    @client.traceable()
+    async def waits() -> None:
+        await asyncio.Event().wait()
+
+    async def nothing() -> AsyncIterator[int]:
+        return
+        yield
+
+    async def main() -> None:
+        with pytest.raises(StopAsyncIteration):
+            await later()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(waits(), 0.01)
+        task = asyncio.create_task(waits())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with pytest.raises(StopIteration):
+        first()
+    asyncio.run(main())
+    told = [
+        (trace.spans[0].name, trace.spans[0].status, trace.spans[0].attributes["error.type"])
+        for trace in traces(client)
+    ]
+    assert told == [
+        ("first", "ERROR", "StopIteration"),
+        ("later", "ERROR", "StopAsyncIteration"),
+        ("waits", "ERROR", "asyncio.exceptions.CancelledError"),
+        ("waits", "ERROR", "asyncio.exceptions.CancelledError"),
+    ]
+
+
 def test_coroutines(client: PromptLog) -> None:
     """Tasks that run at once stand each in its own span, under the one that gathered them."""
 

@@ -11,6 +11,7 @@ from promptlog.cli.bars import bar
 from promptlog.cli.listing import say_why_empty
 from promptlog.cli.options import Json, Metadata, Store, open_client
 from promptlog.cli.output import Csv, one_format, print_result
+from promptlog.cli.patience import patience
 from promptlog.cli.screen import Column, note, print_table
 from promptlog.cli.text import latency, usd
 from promptlog.errors import InvalidInputError
@@ -84,7 +85,8 @@ def top(
     if json or csv:
         print_result(groups, as_csv=csv)
         return
-    rows = groups.fetchall()
+    with patience():
+        rows = groups.fetchall()
     if rows:
         _print(groups.columns(), rows, _BY[by])
         if [row[0] for row in rows] == [None]:

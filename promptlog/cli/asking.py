@@ -10,6 +10,7 @@ import typer
 from promptlog.cli import filters
 from promptlog.cli.listing import Limit, Show, Sort, print_requests
 from promptlog.cli.options import Id, Json, Metadata, Store, open_client
+from promptlog.cli.patience import patience
 from promptlog.cli.screen import Column, note, print_table
 from promptlog.cli.text import json_line, visible
 
@@ -57,7 +58,9 @@ def sql(
     prompt_labels; their times are UTC.
     With --json, one row a line.
     """
-    rows = open_client(store).sql(sys.stdin.read() if text == "-" else text).dicts()
+    found = open_client(store).sql(sys.stdin.read() if text == "-" else text)
+    with patience():
+        rows = found.dicts()
     if json:
         for row in rows:
             sys.stdout.write(json_line(row) + "\n")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from json import loads
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptlog.cli.patience import patience
 from promptlog.cli.screen import Column, console, note, print_table
 from promptlog.cli.sorting import order_of
 from promptlog.cli.text import json_line, latency, short_time, tokens, usd
@@ -71,7 +73,10 @@ def print_requests(
 
 def _print_json(found: Any) -> int:
     printed = 0
-    for request in found:
+    requests = iter(found)
+    with patience("looking for requests"):
+        first = next(requests, None)  # they are all looked for, and the first of them read
+    for request in chain([first] if first else [], requests):
         sys.stdout.write(json_line(request.model_dump()) + "\n")
         printed += 1
     return printed
@@ -82,7 +87,8 @@ def _print_table(found: Any, keys: list[str]) -> int:
     wide = on.is_terminal and on.width >= _ROOM_FOR_INPUT
     names = (*_SHOWN, *(["input"] if wide else []))
     asked = found.select(*names)
-    rows = (asked.with_metadata(*keys) if keys else asked).fetchall()
+    with patience("looking for requests"):
+        rows = (asked.with_metadata(*keys) if keys else asked).fetchall()
     if not rows:
         return 0
     columns = [

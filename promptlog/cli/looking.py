@@ -11,6 +11,7 @@ from promptlog.cli.bars import bar
 from promptlog.cli.listing import say_why_empty
 from promptlog.cli.options import Json, Metadata, Store, open_client
 from promptlog.cli.output import Csv, one_format, print_result
+from promptlog.cli.patience import patience
 from promptlog.cli.screen import Column, note, print_table
 from promptlog.cli.sorting import sign_and_name
 from promptlog.cli.text import duration, short_time, tokens, usd
@@ -45,7 +46,8 @@ def keys(
     if json or csv:
         print_result(found, as_csv=csv)
         return
-    rows = found.dicts()
+    with patience():
+        rows = found.dicts()
     if not rows:
         _say_no_metadata(client)
         return
@@ -103,7 +105,8 @@ def values(
     if json or csv:
         print_result(found, as_csv=csv)
         return
-    rows = found.fetchall()
+    with patience():
+        rows = found.fetchall()
     if not rows:
         if limit:
             _say_no_metadata(client, key)
@@ -162,7 +165,8 @@ def sessions(
     if json or csv:
         print_result(found, as_csv=csv)
         return
-    rows = found.dicts()
+    with patience():
+        rows = found.dicts()
     if not rows:
         if not client.requests.limit(1).ids():
             say_why_empty(client)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from promptlog.cli.patience import patience
 from promptlog.cli.text import iso, json_line, visible
 from promptlog.errors import InvalidInputError
 
@@ -39,7 +40,8 @@ class Rows(Protocol):
 
 def print_result(found: Rows, *, as_csv: bool) -> None:
     """Print what a question finds, as `print_rows` does."""
-    rows = found.dicts()
+    with patience():
+        rows = found.dicts()
     columns = list(rows[0]) if rows else found.columns()
     print_rows(columns, [list(row.values()) for row in rows], as_csv=as_csv)
 

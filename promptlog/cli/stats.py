@@ -12,6 +12,7 @@ from promptlog.cli.bars import bar, sparkline, squeezed
 from promptlog.cli.listing import say_why_empty
 from promptlog.cli.options import Json, Metadata, Store, open_client
 from promptlog.cli.output import Csv, one_format, print_rows
+from promptlog.cli.patience import patience
 from promptlog.cli.screen import Column, console, print_table
 from promptlog.cli.text import json_line, latency, one_line, percent, short_time, usd
 
@@ -72,7 +73,8 @@ def stats(
     one_format(json=json, csv=csv)
     conditions = filters.conditions(meta, tag, model, status, since, until)
     client = open_client(store)
-    found = client.analytics(*conditions, every=every, time_zone=time_zone, cost_by=cost_by, top=top)
+    with patience():
+        found = client.analytics(*conditions, every=every, time_zone=time_zone, cost_by=cost_by, top=top)
     if json:
         typer.echo(json_line(found.to_dict()))
     elif csv:

@@ -10,6 +10,7 @@ import typer
 from promptlog.cli import filters
 from promptlog.cli.options import Json, Metadata, Store, open_client
 from promptlog.cli.output import Csv, one_format, print_result
+from promptlog.cli.patience import patience
 from promptlog.cli.screen import Column, note, print_table
 from promptlog.cli.sorting import sign_and_name
 from promptlog.cli.text import json_line, latency, short_time, tokens, usd
@@ -76,7 +77,8 @@ def traces(
     if json or csv:
         print_result(found, as_csv=csv)
         return
-    rows = found.dicts()
+    with patience():
+        rows = found.dicts()
     if not rows:
         if limit and client.traces(limit=1).dicts():
             note("No trace matches.")

@@ -14,6 +14,7 @@ import duckdb
 from promptlog.database.connection import transaction
 from promptlog.database.joining import forget_found
 from promptlog.database.metadata import insert_metadata, remove_metadata, replace_metadata
+from promptlog.database.numbers import with_names
 from promptlog.database.spans import (
     EVALUATIONS_TYPE,
     LOG_TYPE,
@@ -200,6 +201,8 @@ def _insert_new(connection: duckdb.DuckDBPyConnection, records: str, has: dict[s
             if table == "metadata":
                 insert_metadata(connection, writes, order)
                 continue
+            if table == "request_prompts" and has["numbered"]:
+                writes = with_names(connection, writes)
             columns = ", ".join((*key, *values))
             connection.execute(
                 f"INSERT INTO {table} ({columns}, updated_at) SELECT {columns}, make_timestamp(time) "
@@ -222,6 +225,8 @@ def _replace(connection: duckdb.DuckDBPyConnection, records: str, has: dict[str,
     for part, (table, select, key, values, kind) in _TABLES.items():
         if has[part]:
             writes = f"{select} FROM {records} WHERE {part} IS NOT NULL"
+            if table == "request_prompts" and has["numbered"]:
+                writes = with_names(connection, writes)
             if removals:
                 writes = not_removed(writes, key[-1], kind)
             if table == "metadata":
@@ -247,6 +252,7 @@ def _count_parts(connection: duckdb.DuckDBPyConnection, records: str) -> dict[st
         "span": "span IS NOT NULL",
         "log": "log IS NOT NULL",
         "trace": "span IS NOT NULL OR trace_id IS NOT NULL OR span_id IS NOT NULL",
+        "numbered": 'prompt."id" IS NOT NULL AND prompt."name" IS NULL',
         **{part: f"{part} IS NOT NULL" for part in _TABLES},
     }
     counts = ", ".join(f"count(*) FILTER ({condition})" for condition in parts.values())

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptlog.database.connection import our_errors, transaction
+from promptlog.database.numbers import name_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,15 +55,23 @@ def writing(store: Store, changed: Callable[[], None]) -> Iterator[Prompts]:
     with store.lease("publishing a prompt") as connection, our_errors(store.paths):
         store.check_writable()
         with transaction(connection):
-            yield Prompts(connection)
+            prompts = Prompts(connection)
+            yield prompts
+            if prompts.added:
+                name_requests(connection, prompts.added)
             changed()
 
 
 class Prompts:
-    """The tables `prompts` and `prompt_labels` on a connection."""
+    """The tables `prompts` and `prompt_labels` on a connection.
+
+    Attributes:
+        added: names of the prompts of which versions were written.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self.added: set[str] = set()
 
     def _rows(self, sql: str, values: list[Any]) -> list[PromptRow]:
         rows = self._connection.execute(sql, values).fetchall()
@@ -143,6 +152,7 @@ class Prompts:
 
     def add(self, row: PromptRow) -> None:
         """Write a version."""
+        self.added.add(row.prompt_name)
         self._connection.execute(
             f"INSERT INTO prompts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [

@@ -92,12 +92,22 @@ def import_otlp(
         OSError: a file cannot be read.
         StoreUnwritableError: the disk refused; importing again, with room, completes it.
     """
-    encoder, report = Encoder(captures_content(capture_content), inherit), OtlpReport()
+    encoder = Encoder(captures_content(capture_content), inherit)
     encoder.ids = set() if count_known else None
+    with _batches(source, progress) as batches:
+        return import_batches(client, batches, encoder)
+
+
+def import_batches(client: PromptLog, batches: Iterable[OtlpBatch], encoder: Encoder) -> OtlpReport:
+    """Write batches into a store, all of them or none: whatever raises while they are read, nothing was written.
+
+    Raises:
+        StoreUnwritableError: as in `import_otlp`.
+    """
+    report = OtlpReport()
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as waiting:
-        with _batches(source, progress) as batches:
-            for batch in batches:
-                waiting.writelines(body + b"\n" for body in _bodies(batch, encoder, report))
+        for batch in batches:
+            waiting.writelines(body + b"\n" for body in _bodies(batch, encoder, report))
         waiting.seek(0)
         if encoder.ids is not None:
             report.known = known_among(client.requests, encoder.ids)

@@ -43,10 +43,13 @@ def span_record(span: SpanData, *, capture_content: bool = True, inherit: bool =
     """
     attributes = span.attributes
     managed = MANAGED in attributes and as_text(attributes[MANAGED]).lower() == "true"
-    operation = None if managed or WITHIN_CALL in attributes else operation_of(attributes)
-    if operation is None and span.status == "ERROR" and (failed := wrapped.as_call(span)) is not None:
-        span, operation = failed
-        attributes = span.attributes
+    within = WITHIN_CALL in attributes
+    operation = None if managed or within else operation_of(attributes)
+    if operation is None and span.status == "ERROR" and not within:
+        failed = wrapped.as_call(span, managed=managed)
+        if failed is not None:
+            span, operation = failed
+            attributes = span.attributes
     call = operation is not None
     found = Sorted(attributes, call=call, capture_content=capture_content)
     own = found.take_metadata()

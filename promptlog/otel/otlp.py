@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from promptlog.errors import InvalidInputError, MissingExtraError
-from promptlog.otel import otlp_json
+from promptlog.otel import json_pieces, otlp_json, proto_pieces
 from promptlog.otel.otlp_batch import MENDED, NotOtlpError, OtlpBatch
 from promptlog.otel.strings import whole
 
@@ -54,17 +54,17 @@ def read_otlp(source: bytes | str) -> OtlpBatch:
     return found
 
 
-def read_body(body: bytes, *, is_json: bool) -> OtlpBatch:
+def read_body(body: bytes, *, is_json: bool) -> Iterator[OtlpBatch]:
     """Read one request as it came over the wire: what it is has been told, nothing is guessed and nothing unpacked.
 
+    A large one comes in batches, which take a small part of the memory that all of it would take at once.
+
     Raises:
-        InvalidInputError, MissingExtraError: as in `read_otlp`.
+        InvalidInputError, MissingExtraError: as in `read_otlp`; what came before was given already.
     """
     if body.startswith(GZIP):
         raise InvalidInputError("the body is packed with gzip and does not say so, or is packed twice")
-    if is_json:
-        return _document(_bare(body), "the body")
-    return _message(body, "the body")
+    return _documents(_bare(body), "the body") if is_json else _messages(body, "the body")
 
 
 def read_stream(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
@@ -102,7 +102,7 @@ def _read_json(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
         line += stream.read()  # written over several lines
     while line:
         if bare := _bare(line):
-            yield _document(bare, f"line {number} of {name}" if number > 1 else name)
+            yield from _documents(bare, f"line {number} of {name}" if number > 1 else name)
         line = stream.readline()
         number += 1
 
@@ -122,33 +122,45 @@ def _parse(bare: bytes) -> tuple[Any, bool]:
             raise error from None
 
 
-def _document(bare: bytes, where: str) -> OtlpBatch:
-    """Read a request of JSON."""
-    batch = OtlpBatch()
+def _documents(bare: bytes, where: str) -> Iterator[OtlpBatch]:
+    """Read a request of JSON, in pieces where it is large."""
+    whole_request = OtlpBatch()
+
+    def parse(text: bytes) -> Any:
+        found, mended = _parse(text)
+        if mended:
+            whole_request.repaired[MENDED] = 1
+        return found
+
     try:
-        document, mended = _parse(bare)
-        otlp_json.decode(document, batch)
+        for document in json_pieces.pieces(bare, parse, whole_request.skipped):
+            batch = OtlpBatch()
+            otlp_json.decode(document, batch)
+            yield batch
     except NotOtlpError as error:
         raise InvalidInputError(f"{where} is no OTLP: {error}") from None
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"{where} is not JSON, or is cut off: {error}") from None
-    if mended:
-        batch.repaired[MENDED] += 1
-    return batch
+    yield whole_request
 
 
-def _message(data: bytes, where: str) -> OtlpBatch:
-    """Read a request of protobuf."""
+def _messages(data: bytes, where: str) -> Iterator[OtlpBatch]:
+    """Read a request of protobuf, likewise."""
     try:
         from promptlog.otel import otlp_proto
     except ImportError:
         raise MissingExtraError.of("opentelemetry-proto", "otel") from None
-    batch = OtlpBatch()
+    whole_request, kind = OtlpBatch(), None
     try:
-        otlp_proto.decode(data, batch)
+        for piece in proto_pieces.pieces(data, whole_request.skipped):
+            batch = OtlpBatch()
+            kind = otlp_proto.decode(piece, batch, kind)
+            if batch.repaired.pop(MENDED, 0):
+                whole_request.repaired[MENDED] = 1
+            yield batch
     except NotOtlpError as error:
         raise InvalidInputError(f"{where} is no OTLP: {error}") from None
-    return batch
+    yield whole_request
 
 
 def _read_protobuf(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
@@ -158,7 +170,7 @@ def _read_protobuf(stream: BinaryIO, name: str) -> Iterator[OtlpBatch]:
     number = 0
     while data := _next_sized(stream, name) if sized else stream.read():
         number += 1
-        yield _message(data, f"request {number} of {name}" if sized else name)
+        yield from _messages(data, f"request {number} of {name}" if sized else name)
 
 
 def _next_sized(stream: BinaryIO, name: str) -> bytes:

@@ -19,6 +19,12 @@ TRACE_DIGITS, SPAN_DIGITS = 32, 16
 KINDS = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 STATUS = ("UNSET", "OK", "ERROR")
 
+#: A larger request is read in pieces of about this size: what Python makes of one is many times as large.
+PIECE_BYTES = 256 * 1024
+#: What one span may have (an attribute is two or three); a million empty ones take but 2 MB on the wire.
+MOST_PARTS = 1_000_000
+TOO_MANY_PARTS = f"more than {MOST_PARTS:,} parts"
+
 #: Of text that is no Unicode, as some programs send it; to refuse it would cost all that came with it.
 MENDED = "requests with text that is no Unicode: what is wrong in it became ? or \ufffd"
 

@@ -24,41 +24,55 @@ if TYPE_CHECKING:
     from promptlog.otel.otlp_batch import OtlpBatch
 
 
-def decode(data: bytes, into: OtlpBatch) -> None:
-    """Read one request.
+_Request = ExportTraceServiceRequest | ExportLogsServiceRequest
+
+
+def decode(data: bytes, into: OtlpBatch, kind: type[_Request] | None = None) -> type[_Request] | None:
+    """Read one request, or a piece of it.
+
+    Args:
+        data: the request.
+        into: takes what it holds.
+        kind: what it is, where the pieces before it have told.
+
+    Returns:
+        what it is; None where it is empty.
 
     Raises:
         NotOtlpError: it is truncated, or no request of spans or log records.
     """
-    if not (wrong := _read(data, into)):
-        return
-    for kind in (ExportTraceServiceRequest, ExportLogsServiceRequest):
+    told, wrong = _read(data, into, kind)
+    if not wrong:
+        return told
+    for one in (kind,) if kind else (ExportTraceServiceRequest, ExportLogsServiceRequest):
         with suppress(DecodeError):
-            if not _read(mended(data, kind), into):
+            told, still = _read(mended(data, one), into, kind)
+            if not still:
                 into.repaired[MENDED] += 1
-                return
+                return told
     raise NotOtlpError(f"it is truncated, or no protobuf of OTLP ({wrong})")
 
 
-def _read(data: bytes, into: OtlpBatch) -> str:
-    """Read one request; return what is wrong with it, and read nothing then."""
+def _read(data: bytes, into: OtlpBatch, kind: type[_Request] | None) -> tuple[type[_Request] | None, str]:
+    """Read one request; return what it is, and what is wrong with it: nothing is read then."""
     traces, logs = ExportTraceServiceRequest(), ExportLogsServiceRequest()
     wrong = ""
     for request in (traces, logs):
-        try:
-            request.ParseFromString(data)
-        except DecodeError as error:
-            request.Clear()
-            wrong = str(error)
-    if _has_spans(traces):
+        if kind is None or isinstance(request, kind):
+            try:
+                request.ParseFromString(data)
+            except DecodeError as error:
+                request.Clear()
+                wrong = str(error)
+    if kind is ExportTraceServiceRequest or _has_spans(traces):
         _read_spans(traces, into)
-    elif _has_logs(logs):
+        return ExportTraceServiceRequest, "" if kind is None else wrong
+    if kind is ExportLogsServiceRequest or _has_logs(logs):
         _read_logs(logs, into)
-    elif wrong:
-        return wrong
-    elif any(scope.spans for resource in traces.resource_spans for scope in resource.scope_spans):
+        return ExportLogsServiceRequest, "" if kind is None else wrong
+    if not wrong and any(scope.spans for resource in traces.resource_spans for scope in resource.scope_spans):
         raise NotOtlpError("it holds neither spans nor log records (are they metrics?)")
-    return ""
+    return None, wrong
 
 
 def _has_spans(request: ExportTraceServiceRequest) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -44,20 +45,42 @@ def error_type_of(error: BaseException) -> str:
     known by the class's name too (OpenAI's says "Request timed out."), and a lost connection is the provider's.
     """
     names = {kind.__name__ for kind in type(error).__mro__}
-    status = _status(error)
+    package = type(error).__module__.partition(".")[0]
+    of_provider = package in _PROVIDERS or isinstance(error, ConnectionError)
+    return _error_type(_status(error), names, str(error), of_provider=of_provider)
+
+
+def error_type_told(kind: str, message: str) -> str:
+    """Return the same of an exception of which another program tells.
+
+    Args:
+        kind: its class, "openai.RateLimitError"; "" where that is not told.
+        message: its text, as OpenAI's and Anthropic's SDKs write it.
+    """
+    package, _, name = kind.rpartition(".")
+    told = _STATUS.match(message)
+    of_provider = package.partition(".")[0] in _PROVIDERS or (not kind and message in _SAID_BY_PROVIDERS)
+    return _error_type(int(told[1]) if told else None, {name}, message, of_provider=of_provider or bool(told))
+
+
+_STATUS = re.compile(r"Error code: ([45]\d\d)\b")  # how both SDKs begin what a server refuses
+_SAID_BY_PROVIDERS = {"Connection error.", "Request timed out."}
+
+
+def _error_type(status: Any, names: set[str], message: str, *, of_provider: bool) -> str:
     if status == 429 or "RateLimitError" in names:  # noqa: PLR2004 - HTTP's
         return "PROVIDER_RATE_LIMIT"
     if status == 402:  # noqa: PLR2004 - HTTP's
         return "PROVIDER_QUOTA_LIMIT"
-    if isinstance(error, TimeoutError) or any(name.endswith(("TimeoutError", "Timeout")) for name in names):
+    if any(name.endswith(("TimeoutError", "Timeout")) for name in names):
         return "PROVIDER_TIMEOUT"
     if status == 401 or "AuthenticationError" in names:  # noqa: PLR2004 - HTTP's
         return "PROVIDER_AUTH_ERROR"
-    if type(error).__module__.partition(".")[0] in _PROVIDERS or isinstance(error, ConnectionError):
-        text = str(error).lower()
+    if of_provider:
+        text = message.lower()
         if "quota" in text:
             return "PROVIDER_QUOTA_LIMIT"
-        return "PROVIDER_TIMEOUT" if "timeout" in text else "PROVIDER_ERROR"
+        return "PROVIDER_TIMEOUT" if "timeout" in text or "timed out" in text else "PROVIDER_ERROR"
     return "UNKNOWN_ERROR"
 
 

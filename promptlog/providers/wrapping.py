@@ -264,7 +264,8 @@ class _Raw(Standin):
         super().__init__(response, _call=call, _kind=kind, _parsed=None)
 
     def parse(self, *args: Any, **kwargs: Any) -> Any:
-        parsed = self._original.parse(*args, **kwargs)
+        with self._failing():
+            parsed = self._original.parse(*args, **kwargs)
         if inspect.isawaitable(parsed):
             return self._later(parsed)
         if self._parsed is None:
@@ -272,11 +273,20 @@ class _Raw(Standin):
         return self._parsed
 
     async def _later(self, parsed: Any) -> Any:
+        with self._failing():
+            answer = await parsed
         if self._parsed is None:
-            self._parsed = _taken(self._call, await parsed, self._kind)
-            return self._parsed
-        await parsed
+            self._parsed = _taken(self._call, answer, self._kind)
         return self._parsed
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Log what breaks off while the body is read: to close it, as its block then does, would say that it was left."""
+        try:
+            yield
+        except BaseException as error:
+            self._call.end(error)
+            raise
 
     def close(self) -> Any:
         """Close it; what nobody parsed is logged without an output."""

@@ -28,7 +28,7 @@ from promptlog.query.order import (
 from promptlog.query.planner import FEW, among, narrow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import duckdb
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _NEAR = (1 / 64, 1 / 8)  # of the time that there is
 _MOST_NEAR = 50_000
-_LONG = frozenset(("input", "output", "input_text", "output_text", "parameters", "error_message"))
+LONG = frozenset(("input", "output", "input_text", "output_text", "parameters", "error_message"))
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,17 @@ def find(connection: duckdb.DuckDBPyConnection, question: Question) -> list[str]
             return found
     found = []
     for part in nearest_first(connection, question):
-        binder = Binder()
-        more = part if part.limit is None else replace(part, limit=part.limit - len(found))
-        found += _ids(connection, picked_sql(more, binder), binder)
+        found += find_part(connection, part, len(found))
         if len(found) == question.limit:
             break
     return found
+
+
+def find_part(connection: duckdb.DuckDBPyConnection, part: Question, found: int) -> list[str]:
+    """Return the ids of one part of `nearest_first`, of which so many were found in the parts before it."""
+    binder = Binder()
+    more = part if part.limit is None else replace(part, limit=part.limit - found)
+    return _ids(connection, picked_sql(more, binder), binder)
 
 
 def _ids(connection: duckdb.DuckDBPyConnection, text: str, binder: Binder) -> list[str]:
@@ -121,11 +126,18 @@ def _ids(connection: duckdb.DuckDBPyConnection, text: str, binder: Binder) -> li
     return [row[0] for row in rows]
 
 
-def nearest_first(connection: duckdb.DuckDBPyConnection, question: Question) -> Iterator[Question]:
+def nearest_first(
+    connection: duckdb.DuckDBPyConnection, question: Question, ends: Sequence[float] = _NEAR
+) -> Iterator[Question]:
     """Yield the question in parts: of the requests nearest in the order of time, of those behind them, at last of all others.
 
     Where the first parts give as many as the limit is, no other request can be among the first: a common word among a
     million texts is found in the newest of them, in the hundredth part of the time. Each request is in one part.
+
+    Args:
+        connection: the store's; it is asked before the first part comes.
+        question: what is asked.
+        ends: where the parts end but the last, as parts of the time that there is.
     """
     is_by_time = question.order in (NEWEST_FIRST, OLDEST_FIRST)
     conditions = question.conditions
@@ -134,7 +146,7 @@ def nearest_first(connection: duckdb.DuckDBPyConnection, question: Question) -> 
             "SELECT epoch_us(min(start_time)), epoch_us(max(start_time)), count(*) FROM requests"
         ).fetchall()
         if question.conditions and count > _MOST_NEAR:
-            for part in _NEAR:
+            for part in ends:
                 near = _near(question, first, last, part)
                 yield replace(question, conditions=(*conditions, near))
                 conditions = (*question.conditions, Not(near))
@@ -153,7 +165,7 @@ def _near(question: Question, first: int, last: int, part: float) -> Condition:
 
 def _reads_texts(question: Question) -> bool:
     """Tell whether the answer shows what may be long."""
-    return not _LONG.isdisjoint(question.columns)
+    return not LONG.isdisjoint(question.columns)
 
 
 def where_sql(question: Question, binder: Binder) -> str:

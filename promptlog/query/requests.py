@@ -10,13 +10,12 @@ from promptlog.errors import (
     InvalidInputError,
     InvalidRequestIdError,
     RequestNotFoundError,
-    UnknownColumnError,
 )
-from promptlog.expressions.nodes import And, ColumnOperand, Condition, JsonOperand, Since, Until
+from promptlog.expressions.nodes import And, Condition, Since, Until
 from promptlog.identifiers import parse_request_id
 from promptlog.models.checks import check_keys
-from promptlog.models.columns import COLUMNS, JSON_COLUMNS
 from promptlog.query.conditions import Binder
+from promptlog.query.operands import column_name, json_of, sorted_by
 from promptlog.query.question import (
     Question,
     as_sql,
@@ -28,6 +27,7 @@ from promptlog.query.question import (
     where_sql,
 )
 from promptlog.query.results import Result, Values
+from promptlog.query.sharing import found_in_turns
 from promptlog.query.whole import requests_of, rows_of, within_bytes
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from promptlog.models.request import Request
     from promptlog.query.catalogue import Inside
     from promptlog.query.groups import GroupBy, Groups
-    from promptlog.query.order import SortOperand
 
 _PAGE = 500  # requests read at once while iterating: no lease of the store outlives a page
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
@@ -112,7 +111,7 @@ class Requests(Result):
                 like; `score("quality")`.
             descending: whether the greatest stand first.
         """
-        return self._with(order=tuple((_operand(one), descending) for one in by), past=None)
+        return self._with(order=tuple((sorted_by(one), descending) for one in by), past=None)
 
     def limit(self, n: int) -> Requests:
         """Keep the first `n` requests of the order."""
@@ -135,7 +134,7 @@ class Requests(Result):
         """Choose the columns of a frame, by name or as `col.x`; JSON such as `input` is shown when chosen."""
         if not columns:
             raise InvalidInputError("select takes at least one column")
-        return self._with(columns=tuple(dict.fromkeys(_column_name(column) for column in columns)))
+        return self._with(columns=tuple(dict.fromkeys(column_name(column) for column in columns)))
 
     def with_metadata(self, *keys: str) -> Requests:
         """Add metadata keys as columns of their names; without a key, all metadata as one column of maps.
@@ -200,7 +199,7 @@ class Requests(Result):
         from promptlog.query.catalogue import Inside, check_limit
 
         check_limit(limit)
-        return Inside(self._store, self, _json_of(of), limit)
+        return Inside(self._store, self, json_of(of), limit)
 
     def group_by(self, *keys: object, **named: object) -> GroupBy:
         """Put the requests into groups, of which `.agg(...)` tells; with a limit, those that it keeps.
@@ -243,8 +242,11 @@ class Requests(Result):
 
     def ids(self) -> list[str]:
         """Return the ids, in order."""
+        question = found_in_turns(self._store, self._doing, self._question)
+        if self._question.ids is None and question.ids is not None and question.limit is None:
+            return list(question.ids)
         with self._store.ask(self._doing) as connection:
-            return find(connection, narrowed(connection, self._question))
+            return find(connection, narrowed(connection, question))
 
     def first(self) -> Request | None:
         """Return the first request whole, or None where there is none."""
@@ -316,6 +318,9 @@ class Requests(Result):
             )
         return str(found[0])
 
+    def _prepared(self) -> Requests:
+        return Requests(self._store, found_in_turns(self._store, self._doing, self._question))
+
     def _narrowed(self, connection: duckdb.DuckDBPyConnection) -> Requests:
         """Return the same requests, as few as can be told now."""
         return Requests(self._store, narrowed(connection, self._question))
@@ -344,44 +349,3 @@ class Requests(Result):
         with self._store.ask(self._doing) as connection:
             rows = rows_of(connection, ids)
         yield from requests_of(ids, rows)
-
-
-def _json_of(given: object) -> JsonOperand:
-    if isinstance(getattr(given, "operand", None), JsonOperand):
-        operand: JsonOperand = given.operand  # type: ignore[attr-defined]
-        return operand
-    name = _column_name(given)
-    if name not in JSON_COLUMNS:
-        raise InvalidInputError(
-            f"col.{name} has no JSON that can be asked for what stands inside; col.output has"
-        )
-    return JsonOperand(name, None)
-
-
-def _operand(given: object) -> SortOperand:
-    """Return what is sorted by."""
-    from promptlog.expressions.face import Expression
-
-    if isinstance(given, Expression) and not isinstance(given.operand, JsonOperand):
-        return given.operand
-    if isinstance(given, str) and given not in COLUMNS:
-        raise UnknownColumnError.named(given, list(COLUMNS))
-    if not isinstance(given, str):
-        raise InvalidInputError(
-            f'requests are sorted by columns, by name or as col.x, by meta("key") or score("name"), got {given!r}'
-        )
-    return ColumnOperand(given)
-
-
-def _column_name(given: object) -> str:
-    from promptlog.expressions.face import Expression
-
-    if isinstance(given, Expression) and isinstance(given.operand, ColumnOperand):
-        return given.operand.name
-    if isinstance(given, str):
-        if given not in COLUMNS:
-            found = UnknownColumnError.named(given, list(COLUMNS))
-            raise UnknownColumnError(f"{found} To show one: .with_metadata({given!r}).")
-        return given
-    hint = "; metadata is added by .with_metadata(key), scores by .with_scores(name)"
-    raise InvalidInputError(f"a column is given by name or as col.x, got {given!r}{hint}")

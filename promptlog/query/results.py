@@ -45,11 +45,16 @@ class Result:
         """Return text and values as they are best asked of what the tables hold now."""
         return self._sql(zoned=zoned)
 
+    def _prepared(self) -> Result:
+        """Return what is asked in one go; what takes long may be found before, in turns with other processes."""
+        return self
+
     def df(self) -> pd.DataFrame:
         """Return a pandas data frame."""
         _need("pandas")
+        asked = self._prepared()
         with self._store.ask(self._doing) as connection:
-            text, values = self._sql_on(connection)
+            text, values = asked._sql_on(connection)  # noqa: SLF001 - of this class
             return _pandas(connection, text, values)
 
     def pl(self) -> pl.DataFrame:
@@ -64,8 +69,9 @@ class Result:
     def arrow(self) -> pa.Table:
         """Return an Arrow table."""
         _need("pyarrow")
+        asked = self._prepared()
         with self._store.ask(self._doing) as connection:
-            text, values = self._sql_on(connection)
+            text, values = asked._sql_on(connection)  # noqa: SLF001 - of this class
             return connection.sql(text, params=values).to_arrow_table()
 
     def fetchall(self) -> list[tuple[Any, ...]]:
@@ -85,8 +91,9 @@ class Result:
         return self._fetch()[0]
 
     def _fetch(self, most: int | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
+        asked = self._prepared()
         with self._store.ask(self._doing) as connection:
-            text, values = self._sql_on(connection, zoned=False)
+            text, values = asked._sql_on(connection, zoned=False)  # noqa: SLF001 - of this class
             return fetch(connection, text, values, most)
 
     def _title(self) -> str:

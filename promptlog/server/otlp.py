@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from promptlog.errors import InvalidInputError, StoreError
 from promptlog.server.rest.answers import JSON, answer
-from promptlog.server.rest.bodies import body_of, uncollected
+from promptlog.server.rest.bodies import body_of
 from promptlog.server.rest.doors import Call, door
 
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ async def receive(call: Call) -> Response:
 
 
 def _write(client: PromptLog, body: bytes, is_json: bool) -> OtlpReport:
-    from promptlog.otel.importing import import_otlp
+    from promptlog.otel.encoding import Encoder, captures_content
+    from promptlog.otel.importing import import_batches
     from promptlog.otel.otlp import read_body
 
-    with uncollected():
-        batch = read_body(body, is_json=is_json)
-    return import_otlp(client, batch, progress=False)
+    encoder = Encoder(captures_content(None), inherit=True)
+    return import_batches(client, read_body(body, is_json=is_json), encoder)
 
 
 def _partial(kind: str, rejected: int, message: str, path: str = "/v1/traces") -> Response:

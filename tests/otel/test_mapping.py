@@ -98,10 +98,11 @@ def test_a_failed_call_of_promptlayers_wrapper_is_a_request() -> None:
         "gpt-4o",
         {"temperature": 0.5},
         "ERROR",
-        "openai.RateLimitError",
+        "PROVIDER_RATE_LIMIT",
         "slow",
         "chat-completions",
     ]
+    assert record["span"]["events"][0]["attributes"]["exception.type"] == "openai.RateLimitError"
     assert record["input"]["messages"][0]["content"][0]["text"] == "Hi"
     hidden = span_record(a_span(noted, status="ERROR"), capture_content=False)
     assert (hidden["model"], "Hi" in str(hidden)) == ("gpt-4o", False)
@@ -111,6 +112,37 @@ def test_a_failed_call_of_promptlayers_wrapper_is_a_request() -> None:
     for other in (noted | {"function_output": "x"}, noted | {"function_name": "openai.OpenAI"}):
         assert span_record(a_span(other, status="ERROR"))["kind"] == "span"
     assert span_record(a_span(noted))["kind"] == "span"
+
+
+@pytest.mark.parametrize(
+    ("message", "error_type"),
+    [
+        ("Error code: 429 - The server was told to answer 429.", "PROVIDER_RATE_LIMIT"),
+        ("Error code: 402 - pay", "PROVIDER_QUOTA_LIMIT"),
+        ("Request timed out.", "PROVIDER_TIMEOUT"),
+        ("Connection error.", "PROVIDER_ERROR"),
+        ("Missing required arguments", "UNKNOWN_ERROR"),
+    ],
+)
+def test_a_failed_call_of_promptlayers_awaited_wrapper_is_a_request(message: str, error_type: str) -> None:
+    """The wrapper's span ended before the call; the instrumentation's stands beside it and says that it is logged elsewhere.
+
+    Who runs a prompt is around the call still, and logs that it failed.
+    """
+    marked = {"promptlayer.request_log.managed": True, "promptlayer.request_log.span_id": "ef" * 8}
+    failed: dict[str, Any] = {"status": "ERROR", "status_message": message}
+    for around in (None, "ab" * 8):  # a program's own span may be around both
+        record = span_record(a_span(a_call(**marked), parent_span_id=around, **failed))
+        assert record["kind"] == "request"
+        assert (record["status"], record["error_type"], record["error_message"]) == (
+            "ERROR",
+            error_type,
+            message,
+        )
+    assert span_record(a_span(a_call(**marked), parent_span_id="ef" * 8, **failed))["kind"] == "span"
+    assert span_record(a_span(a_call(**marked)))["kind"] == "span"
+    beside = span_record(a_span(a_call(**{"promptlayer.request_log.managed": True}), **failed))
+    assert beside["kind"] == "span"
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptlog import AsyncPromptLog, PromptLog
+from promptlog import AsyncPromptLog, PromptLog, col
 from promptlog.errors import InvalidInputError, PromptNotFoundError, TemplateError
+from promptlog.identifiers import prompt_id
 from tests.processes.support import Child, run
 
 CAKE = {
@@ -371,3 +372,35 @@ def test_any_prompt_comes_back_as_it_was_published(
 def shared(tmp_path_factory: pytest.TempPathFactory) -> PromptLog:
     """One store for all examples of the law."""
     return PromptLog(tmp_path_factory.mktemp("laws") / "laws.duckdb")
+
+
+# -- requests that name a prompt by its number alone --------------------------------------------------------------------
+
+
+def log_number(client: PromptLog, number: int, **rest: Any) -> str:
+    """Log a request of a prompt's number, and return its id."""
+    logged = client.log_request(
+        provider="p", model="m", input="i", output="o", request_start_time=1, request_end_time=2, prompt_id=number, **rest
+    )  # fmt: skip
+    return str(logged["request_id"])
+
+
+@pytest.mark.parametrize("published", ["before", "between", "after"])
+def test_a_prompt_of_which_the_number_is_told_has_its_name(client: PromptLog, published: str) -> None:
+    """Whichever comes last, the merge or the prompt; a name that was told stays, and of others' numbers there is none."""
+    number = prompt_id("cake")
+    if published == "before":
+        publish(client, "cake", "A cake.")
+    ids = [log_number(client, number), log_number(client, 132), log_number(client, number, prompt_name="pie")]
+    if published == "between":
+        publish(client, "cake", "A cake.")  # nothing is merged yet
+    else:
+        client.merge()
+        publish(client, "cake", "Another cake.")
+    requests = [client.requests.get(id) for id in ids]
+    assert [(one.prompt_name, one.prompt_id) for one in requests] == [
+        ("cake", str(number)),
+        (None, "132"),
+        ("pie", str(number)),
+    ]
+    assert client.requests.filter(col.prompt_name == "cake").count() == 1

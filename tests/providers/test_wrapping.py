@@ -18,6 +18,7 @@ from pydantic import BaseModel
 import promptlog
 from promptlog.errors import InvalidInputError, InvalidMetadataError, InvalidTagError, NotLoggedWarning
 from promptlog.providers import wrapping
+from tests.server.support import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -282,6 +283,111 @@ def test_failures_are_logged_and_raised_unchanged(client: PromptLog, wire: Wire)
             assert logged.output is None
             assert logged.latency_ms >= (200 if behaviour == "hang=1" else 0)
     assert client.requests.count() == 5
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind"),
+    [
+        ("status=429", "PROVIDER_RATE_LIMIT"),
+        ("status=402", "PROVIDER_QUOTA_LIMIT"),
+        ("status=500", "PROVIDER_ERROR"),
+        ("status=401", "PROVIDER_AUTH_ERROR"),
+        ("hang=1", "PROVIDER_TIMEOUT"),
+        ("cut=0", "PROVIDER_ERROR"),
+    ],
+)
+def test_awaited_failures_are_logged_and_raised_unchanged(
+    client: PromptLog, wire: Wire, behaviour: str, kind: str
+) -> None:
+    """Of both SDKs, wrapped and by PromptLayer's way, in every way to ask."""
+
+    async def main() -> None:
+        sent: Any = {"api_key": "k", "max_retries": 0, "timeout": 0.2}
+        async with (
+            openai.AsyncOpenAI(base_url=wire.openai(behaviour), **sent) as plain,
+            client.anthropic.AsyncAnthropic(base_url=wire.anthropic(behaviour), **sent) as claude,
+        ):
+            gpt = client.wrap(plain)
+            chat: Any = gpt.chat.completions
+
+            async def parsed() -> None:
+                async with chat.with_streaming_response.create(model="m", messages=HI) as body:
+                    await body.parse()
+
+            for asking in (
+                chat.create(model="m", messages=HI),
+                chat.create(model="m", messages=HI, return_pl_id=True),
+                chat.with_raw_response.create(model="m", messages=HI),
+                parsed(),
+                gpt.responses.create(model="m", input="Hi there"),
+                gpt.embeddings.create(model="m", input="Hi there"),
+                claude.messages.create(model="m", messages=HI, max_tokens=5),
+            ):
+                before = client.requests.count()
+                with pytest.raises(Exception) as caught:
+                    await asking
+                assert client.requests.count() == before + 1
+                logged = client.requests.first()
+                assert logged is not None
+                assert (logged.status, logged.error_type, logged.input_text, logged.output) == (
+                    "ERROR",
+                    kind,
+                    "Hi there",
+                    None,
+                )
+                assert logged.error_message == str(caught.value)[:1024]
+
+    asyncio.run(main())
+
+
+def test_a_body_that_breaks_off_is_no_stream_that_was_left(gpt: Any, client: PromptLog, wire: Wire) -> None:
+    """The program asked for it; its block closes it afterwards."""
+    wire.next("cut=0")
+    create = gpt.chat.completions.with_streaming_response.create
+    with pytest.raises(Exception, match="closed"), create(model="m", messages=HI) as body:
+        body.parse()
+    assert (only(client).status, only(client).error_type) == ("ERROR", "PROVIDER_ERROR")
+
+
+def test_calls_that_are_cancelled_are_logged(client: PromptLog, wire: Wire) -> None:
+    """By the program or by its limit of time, of which the call is told no more than that; `run` has it the same."""
+    client.templates.publish(
+        {
+            "prompt_name": "p",
+            "prompt_template": {"type": "chat", "messages": [{"role": "user", "content": "Hi there"}]},
+        }
+    )
+
+    async def main() -> None:
+        async with (
+            openai.AsyncOpenAI(base_url=wire.openai("hang=1"), api_key="k") as plain,
+            promptlog.AsyncPromptLog(client.path, providers={"openai": plain}) as log,
+        ):
+            chat = client.wrap(plain).chat.completions
+            for asking in (
+                lambda: chat.create(model="m", messages=HI),
+                lambda: log.run("p", provider="openai", model="m"),
+            ):
+                before = len(wire.asked)
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(asking(), 0.3)
+                task = asyncio.ensure_future(asking())
+                both = before + 2
+                await asyncio.to_thread(wait_until, lambda both=both: len(wire.asked) == both)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+    asyncio.run(main())
+    logged = list(client.requests)
+    assert len(logged) == 4
+    for request in logged:
+        assert (request.status, request.error_type, request.error_message) == (
+            "ERROR",
+            "UNKNOWN_ERROR",
+            "CancelledError",
+        )
+        assert request.input_text == "Hi there"
 
 
 def test_retries_of_the_sdk_are_one_call(client: PromptLog, wire: Wire) -> None:

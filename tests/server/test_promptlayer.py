@@ -362,6 +362,24 @@ def test_the_name_of_a_prompt_that_is_told_by_its_number(served: Served) -> None
     assert client.requests.get(said.json()["request_id"]).prompt_id == "132"
 
 
+def test_a_name_that_the_busy_store_did_not_tell_is_found_later(tmp_path: Path) -> None:
+    """By the merge, also for what was logged by its number while another process had the store."""
+    client = PromptLog(tmp_path / "a.duckdb")
+    client.templates.publish(
+        {"prompt_name": "known", "prompt_template": {"type": "completion", "content": "x"}}
+    )
+    number = prompt_id("known")
+    times = {name: ARGUMENTS[name] for name in ("request_start_time", "request_end_time")}
+    tracked = {**times, "function_name": "openai.chat.completions.create", "kwargs": {}, "prompt_id": number}
+    ids = []
+    with serving(tmp_path / "a.duckdb") as served, client._store.lease("keeping others waiting"):
+        for path, body in (("/log-request", ARGUMENTS | {"prompt_id": number}), ("/track-request", tracked)):
+            ids.append(httpx.post(f"{served.url}{path}", json=body, timeout=5).json()["request_id"])
+        lines = b"".join(path.read_bytes() for path in client._store.paths.segments.iterdir())
+        assert b'"known"' not in lines  # it was not known then
+    assert [client.requests.get(id).prompt_name for id in ids] == ["known", "known"]
+
+
 def test_an_id_is_found_as_soon_as_it_is_given_out(served: Served) -> None:
     """Answers may lag behind other processes, but who has an id from one of them asks for it in vain nowhere."""
     client, base = PromptLog(served.store), f"{served.url}/api/public/v2"
