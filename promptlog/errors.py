@@ -11,14 +11,13 @@ PromptLogError
 │   ├── RecordTooLargeError
 │   ├── UnknownColumnError     (also AttributeError)
 │   ├── TemplateError          a prompt template is wrong, or cannot be rendered with these variables
+│   ├── UnknownProviderError   no provider has that name
 │   ├── SearchSyntaxError      a search text cannot be read; says where and what was expected
 │   └── QueryError             the database refused a query
 ├── ConditionAsBoolError       (also TypeError)       `a and b` where `a & b` was meant
 ├── RequestNotFoundError       (also LookupError)
 ├── PromptNotFoundError        (also LookupError)    no prompt of that name, version or label
 ├── NotReplayableError         (also LookupError)    replay="always", and the log has no answer to this request
-
-
 ├── TraceNotFoundError         (also LookupError)
 ├── MissingExtraError          (also ImportError)     a package of an extra is not installed
 ├── MissingKeyError            (also LookupError)     a provider was called without an API key

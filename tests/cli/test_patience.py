@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -21,9 +22,17 @@ def started(shell: Shell, *arguments: str) -> tuple[subprocess.Popen[bytes], int
     """Start a command whose stderr is a terminal, and return our side of it."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "promptlog", *arguments]
-    running = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=theirs, env={**shell.env, "TERM": "xterm", "COLUMNS": "200"}
-    )
+    # A shell's background jobs, which tests may run in, are started deaf to Ctrl-C, and so would be what they start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        running = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env={**shell.env, "TERM": "xterm", "COLUMNS": "200"},
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     os.close(theirs)
     return running, ours
 
@@ -80,8 +89,6 @@ def test_who_is_waited_for_is_said(shell: Shell) -> None:
 
 def test_ctrl_c_ends_it_at_once(shell: Shell) -> None:
     """The terminal is left as it was: its cursor is shown."""
-    import signal
-
     running, terminal = started(shell, "sql", LONG.replace("1_000", "90_000"))
     read(terminal, until=b"asking the store")
     running.send_signal(signal.SIGINT)
