@@ -28,24 +28,30 @@ _LISTS = (
 _AROUND = frozenset({"resource", "scope"})
 _LONGEST_NAME = 100
 
-_STRING = rb'"(?:[^"\\]++|\\.)*+"'
-_SCALARS = rb'[^\[\]{}"]++'
+# None of these has two ways to match a text, so that going back finds nothing and is soon done. Possessive quantifiers
+# would say the same and not go back at all, but before Python 3.11.5 they miss matches.
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_SCALARS = rb'[^\[\]{}"]'
 
 
 def _bracketed(depth: int) -> bytes:
-    """Return a pattern of what stands in brackets, nested so deep at most. It never goes back: it takes as long as a text is."""
+    """Return a pattern of what stands in brackets, nested so deep at most."""
     inner = rb"|" + _bracketed(depth - 1) if depth else b""
-    return rb"[\[{](?:%b|%b%b)*+[\]}]" % (_SCALARS, _STRING, inner)
+    return rb"[\[{]%b*(?:(?:%b%b)%b*)*[\]}]" % (_SCALARS, _STRING, inner, _SCALARS)
 
 
 _SHALLOW = _bracketed(12)  # deeper than spans are; what is deeper is walked step by step
-_A_STRING = re.compile(_STRING, re.DOTALL)
-_NEXT = re.compile(rb"[\s,]*+")
-_KEY = re.compile(rb"[\s,]*+(%b)\s*+:\s*+" % _STRING, re.DOTALL)
-_SCALAR = re.compile(rb"[^\[\]{}\",\s]++")
+_IN_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+_NEXT = re.compile(rb"[\s,]*")
+_COLON = re.compile(rb"\s*:\s*")
+_SCALAR = re.compile(rb"[^\[\]{}\",\s]+")
 _ONE = re.compile(_SHALLOW, re.DOTALL)
-_ITEMS = re.compile(rb"(?:[\s,]*+%b)++" % _SHALLOW, re.DOTALL)
-_ANYTHING = re.compile(rb"(?:%b|%b|%b)++" % (_SCALARS, _STRING, _SHALLOW), re.DOTALL)
+_ITEMS = re.compile(rb"(?:[\s,]*%b)+" % _SHALLOW, re.DOTALL)
+_ANYTHING = re.compile(
+    rb"(?:%b|%b|%b)%b*(?:(?:%b|%b)%b*)*"
+    % (_SCALARS, _STRING, _SHALLOW, _SCALARS, _STRING, _SHALLOW, _SCALARS),
+    re.DOTALL,
+)
 
 _Range = tuple[int, int]
 
@@ -159,15 +165,18 @@ def _walk_list(text: bytes, at: int, level: int) -> tuple[list[_Range | _Object]
 def _walk_object(text: bytes, at: int, level: int) -> tuple[_Object, int]:
     """Return an object, of which the first member would stand at `at`; and where it ends."""
     found = _Object()
-    while key := _KEY.match(text, at):
-        name, at = _text(key[1]), key.end()
+    while text[(at := _next(text, at)) : at + 1] == b'"':
+        end = _end_of_string(text, at)
+        colon = _COLON.match(text, end)
+        if colon is None:
+            raise ValueError(f"a name without a value at byte {at:,}")
+        name, at = _text(text[at:end]), colon.end()
         if name in _LISTS[level] and text[at : at + 1] == b"[":
             items, at = _walk_list(text, at + 1, level + 1)
             found.lists.append((name, items))
         else:
             start, at = at, _end_of(text, at)
             found.others[name] = (start, at)
-    at = _next(text, at)
     if text[at : at + 1] != b"}":
         raise ValueError(f"an object is not ended at byte {at:,}")
     return found, at + 1
@@ -181,7 +190,9 @@ def _end_of(text: bytes, at: int) -> int:
     """Return where a value ends."""
     sign = text[at : at + 1]
     if sign not in (b"{", b"["):
-        found = (_A_STRING if sign == b'"' else _SCALAR).match(text, at)
+        if sign == b'"':
+            return _end_of_string(text, at)
+        found = _SCALAR.match(text, at)
         if found is None:
             raise ValueError(f"a value is missing or not ended at byte {at:,}")
         return found.end()
@@ -200,7 +211,20 @@ def _end_of(text: bytes, at: int) -> int:
             at += 1
             if not depth:
                 return at
-        elif sign == b'"' and (found := _A_STRING.match(text, at)):
-            at = found.end()
+        elif sign == b'"':
+            at = _end_of_string(text, at)
         elif not found:
             raise ValueError(f"it ends within brackets, or a text is not ended at byte {at:,}")
+
+
+def _end_of_string(text: bytes, at: int) -> int:
+    """Return where a string ends; it is read in steps, for a pattern remembers each escape that it has passed."""
+    start, at = at, at + 1
+    while True:
+        found = _IN_STRING.match(text, at, at + PIECE_BYTES)
+        end = found.end() if found else at
+        if text[end : end + 1] == b'"':
+            return end + 1
+        if end == at:
+            raise ValueError(f"a text is not ended, from byte {start:,}")
+        at = end
