@@ -286,7 +286,7 @@
       form.remove();
     });
     one("#unpick").addEventListener("click", () => { pick(boxes(), false); count(); });
-    document.addEventListener("htmx:afterSettle", () => { // rows that were changed are new ones: they stay selected
+    document.addEventListener("htmx:afterSwap", () => { // rows that were changed are new ones: they stay selected, with no moment between
       boxes().forEach((box) => { if (kept.has(box.value)) box.checked = true; });
       count();
     });
