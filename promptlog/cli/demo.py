@@ -176,7 +176,7 @@ def _as_called() -> str:
     return (
         shlex.quote(str(called))
         if called.name == "promptlog"
-        else f"{shlex.quote(sys.executable)} -m promptlog.cli"
+        else f"{shlex.quote(sys.executable)} -m promptlog"
     )
 
 

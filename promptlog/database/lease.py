@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from promptlog.database.connection import FileHeldError, connect, interrupt, interruptible
+from promptlog.database.ctrl_c import ctrl_c_ends
 from promptlog.database.turns import Turns
 from promptlog.database.waiting import Waiting
 from promptlog.errors import QueryError, StoreBusyError, StoreError, StoreUnwritableError
@@ -88,10 +89,12 @@ class Lease:
             self._doing = doing
             if not self._is_the_file():
                 self._close()
-            with interruptible():
-                if self._connection is None:
+            if self._connection is None:
+                with interruptible():
                     self._open(doing, deadline)
-                assert self._connection is not None  # noqa: S101 - _open made it or raised
+            assert self._connection is not None  # noqa: S101 - _open made it or raised
+            thread = threading.get_ident()
+            with ctrl_c_ends(lambda: self.interrupt(thread)), interruptible():
                 yield self._connection
         except QueryError:
             raise
