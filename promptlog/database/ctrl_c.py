@@ -41,17 +41,14 @@ class _Ear:
         try:
             yield
         finally:
-            signal.set_wakeup_fd(self._others)
-            with self._lock:  # so that nothing is ended after this
-                self._hear()
-                self._end = None
-            signal.signal(signal.SIGINT, before)
-            if self._interrupted:
-                signal.default_int_handler(signal.SIGINT, None)
-
-    def is_open(self) -> bool:
-        """Tell whether somebody is inside."""
-        return self._end is not None
+            if _ear is self:  # else this is a child that was forked inside
+                signal.set_wakeup_fd(self._others)
+                with self._lock:  # so that nothing is ended after this
+                    self._hear()
+                    self._end = None
+                signal.signal(signal.SIGINT, before)
+                if self._interrupted:
+                    signal.default_int_handler(signal.SIGINT, None)
 
     def _take(self, *_: object) -> None:
         self._interrupted = True
@@ -79,7 +76,7 @@ class _Ear:
 
     def forget(self) -> None:
         """Be a child's that was forked inside: its signals are not the parent's."""
-        if self.is_open():
+        if self._end is not None:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGINT, signal.default_int_handler)
         os.close(self._heard)

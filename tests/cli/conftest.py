@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from promptlog import PromptLog
+from tests.cli.forge import Forge
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
 
 NOW = 1_790_000_000.0
 
@@ -19,8 +23,9 @@ NOW = 1_790_000_000.0
 class Shell:
     """Runs `promptlog`, and keeps what the last run left."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, forge: Forge) -> None:
         self.store = store
+        self._forge = forge
         self.env = {
             name: value
             for name, value in os.environ.items()
@@ -33,15 +38,7 @@ class Shell:
 
     def run(self, *arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "promptlog", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self.env | env,
-            timeout=60,
-            check=False,
-        )
+        return self._forge.run(arguments, stdin, self.env | env)
 
     def ok(self, *arguments: str, stdin: str = "", **env: str) -> str:
         """Run a command that succeeds, and return its stdout."""
@@ -63,10 +60,18 @@ class Shell:
         return done.stderr
 
 
+@pytest.fixture(scope="session")
+def forge() -> Iterator[Forge]:
+    """What all commands are forked from."""
+    made = Forge()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, forge: Forge) -> Shell:
     """A shell with an empty store."""
-    return Shell(tmp_path / "store.duckdb")
+    return Shell(tmp_path / "store.duckdb", forge)
 
 
 @pytest.fixture
