@@ -73,7 +73,7 @@ def _serve(address: str) -> None:
         listening.bind(address)
         listening.listen()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who tell how a command ended
-        print("ready", flush=True)
+        print("ready", flush=True)  # noqa: T201
         while True:
             asked, _ = listening.accept()
             if not os.fork():
@@ -104,9 +104,9 @@ def _become(asked: socket.socket) -> None:
     os.environ.update(env)
     os.chdir(folder)
     sys.argv = ["promptlog", *arguments]
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
-    sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: PTH123, SIM115
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 if __name__ == "__main__":

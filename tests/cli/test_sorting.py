@@ -7,16 +7,31 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptlog import PromptLog
+from tests.cli.conftest import Shell
 from tests.samples import request
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Shell
+    from pathlib import Path
+
+    from tests.cli.forge import Forge
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the requests are that all sort."""
+    return tmp_path_factory.mktemp("sorting") / "store.duckdb"
 
 
 @pytest.fixture
-def logged(shell: Shell) -> list[str]:
+def shell(store: Path, forge: Forge) -> Shell:
+    """A shell on it."""
+    return Shell(store, forge)
+
+
+@pytest.fixture(scope="module")
+def logged(store: Path) -> list[str]:
     """Four requests, the oldest first; the last has no metadata."""
-    client, ids = PromptLog(shell.store), []
+    client, ids = PromptLog(store), []
     for number, (price, team) in enumerate((("9", "red"), ("10", "blue"), ("-1.5", "green"), (None, None))):
         metadata = (
             {"price": price, "team": team, "odd key": f"{number}", "model": f"m{3 - number}"}
@@ -31,6 +46,7 @@ def logged(shell: Shell) -> list[str]:
     client.track.score(ids[2], 90)
     client.track.score(ids[0], 5, "quality")
     client.track.score(ids[3], 50, "quality")
+    client.close()
     return ids
 
 
@@ -78,10 +94,11 @@ def test_what_is_not_there(shell: Shell, logged: list[str], sort: str, said: str
     assert said in shell.refused("list", "--sort", sort)
 
 
-def test_an_empty_store_has_nothing_to_sort(shell: Shell) -> None:
+def test_an_empty_store_has_nothing_to_sort(tmp_path: Path, forge: Forge) -> None:
     """It is said how to log, not that the key is missing."""
+    empty = Shell(tmp_path / "empty.duckdb", forge)
     for sort in ("meta.team", "score.quality"):
-        assert "Nothing is logged yet" in shell.run("list", "--sort", sort).stderr
+        assert "Nothing is logged yet" in empty.run("list", "--sort", sort).stderr
 
 
 def test_what_is_listed_sorts_so_too(shell: Shell, logged: list[str]) -> None:

@@ -111,7 +111,7 @@ _TRACES = _groups(_SPANS, "scopeSpans", "spans").map(lambda groups: {"resourceSp
 _RECORDS = _groups(_LOGS, "scopeLogs", "logRecords").map(lambda groups: {"resourceLogs": groups})
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     document=st.one_of(_TRACES, _RECORDS, st.tuples(_TRACES, _RECORDS).map(lambda two: {**two[0], **two[1]}),
                        st.lists(_TRACES, min_size=1, max_size=3)),
@@ -127,7 +127,7 @@ def test_json_in_pieces_is_json(document: Any, indent: int | None, ascii: bool) 
         assert gathered(body) == whole
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(document=st.one_of(_TRACES, _RECORDS))
 def test_protobuf_in_pieces_is_protobuf(document: dict[str, Any]) -> None:
     """The same on the wire, where spans and log records are told apart by what they hold."""
@@ -230,7 +230,15 @@ def _hostile() -> dict[str, tuple[bytes, bool]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it asks Linux for the most memory that a process had")
-@pytest.mark.parametrize("name", ["json", "one span", "protobuf", "one span of protobuf"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "json",
+        pytest.param("one span", marks=pytest.mark.slow),
+        pytest.param("protobuf", marks=pytest.mark.slow),
+        "one span of protobuf",
+    ],
+)
 def test_small_parts_take_no_memory(served: Served, name: str) -> None:
     """A body takes a few times its size, whatever it is made of; a span of a million parts is left out, and said."""
     from pathlib import Path
@@ -244,11 +252,12 @@ def test_small_parts_take_no_memory(served: Served, name: str) -> None:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
     httpx.post(f"{served.url}/v1/traces", content=request(SPAN), headers={"content-type": "application/json"})
+    httpx.get(f"{served.url}/traces")  # the store is open from now on
     (process / "clear_refs").write_text("5")  # counts anew
     before = most_bytes()
     said = httpx.post(f"{served.url}/v1/traces", content=body, headers={"content-type": kind}, timeout=60)
     assert said.status_code == 200
-    assert most_bytes() - before < 15 * len(body)
+    assert most_bytes() - before < 20 * len(body)  # and no more for a larger one: it is that of a piece
     if name.startswith("one span"):
         assert b"more than 1,000,000 parts" in said.content
 

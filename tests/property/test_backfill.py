@@ -67,7 +67,7 @@ def _cases(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(case=_cases())
 def test_a_backfill_is_what_python_makes_of_it(client: PromptLog, case: dict[str, Any]) -> None:
     """Values and report, and the dry run's report is the same."""

@@ -76,7 +76,7 @@ bad_lines = st.one_of(_wrong, _wrong, _cut, _noise, _other_json, _glued, _twice)
 _mixed = st.lists(st.lists(st.just(True) | bad_lines, max_size=6), min_size=1, max_size=3)
 
 
-@settings(max_examples=80)
+@settings(max_examples=25)
 @given(segments=_mixed, slice_bytes=st.sampled_from((1, 500, 1 << 20)))
 def test_good_lines_arrive_and_bad_ones_are_kept_with_their_place(
     bench: Bench, segments: list[list[bytes | bool]], slice_bytes: int

@@ -7,6 +7,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -143,12 +144,26 @@ def test_every_order_of_a_request_and_the_spans_of_its_id(bench: Bench) -> None:
                 assert found == [[(low, _span_id(0))], [("ab0",), ("ab1",), ("cd0",)], [("",)]]
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(data=st.data(), written=traces())
 def test_a_trace_is_the_same_whichever_of_its_spans_came_first(
     bench: Bench, data: st.DataObject, written: list[dict[str, Any]]
 ) -> None:
     """Inherited metadata and tags, content and scores of logs, the trace of what names a span alone: as the rule says it."""
+    _holds(bench, data, written)
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(data=st.data(), written=traces())
+def test_a_trace_is_the_same_at_length(
+    bench: Bench, data: st.DataObject, written: list[dict[str, Any]]
+) -> None:
+    """The same law, over many more traces."""
+    _holds(bench, data, written)
+
+
+def _holds(bench: Bench, data: st.DataObject, written: list[dict[str, Any]]) -> None:
     for _ in range(2):
         bench.empty()
         _travel(bench, written, data.draw(journeys(len(written))))
