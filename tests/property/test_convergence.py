@@ -25,7 +25,7 @@ _SCORE_PARTS = ("score", "label", "explanation")
 _PROMPT_PARTS = ("name", "version", "label", "id", "variables")
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(data=st.data(), written=records())
 def test_every_journey_of_the_same_records_ends_in_the_same_tables(
     bench: Bench, data: st.DataObject, written: list[Record]

@@ -113,6 +113,7 @@ _LOGS = st.one_of(
 )
 
 
+@pytest.mark.slow
 def test_every_order_of_a_request_and_the_spans_of_its_id(bench: Bench) -> None:
     """Each record merged alone, and the request once more: it has the smaller trace, and inherits from both."""
     low, high = _TRACES

@@ -95,7 +95,7 @@ _TALKS = st.lists(st.tuples(_KEYS, st.lists(_TIMES, min_size=1, max_size=3)), mi
 _ORDERS = st.tuples(st.sampled_from(get_args(SessionColumn)), st.booleans())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(talks=_TALKS, order=st.one_of(st.just(("start_time", True)), _ORDERS))
 def test_the_first_sessions_are_the_first_of_all(
     tmp_path_factory: pytest.TempPathFactory,

@@ -76,6 +76,13 @@ def expect(found: Locator, count: int) -> None:
     wait(found).to_have_count(count)
 
 
+def settled(page: Page) -> None:
+    """Wait until what a page asks for by itself, or after something was done, is there."""
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(60)  # so long may it take until it asks
+    expect(page.locator(".htmx-request"), 0)
+
+
 def answers_of(page: Page) -> list[Response]:
     """Return a list that every answer from now on is added to."""
     found: list[Response] = []

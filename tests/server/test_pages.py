@@ -21,7 +21,7 @@ import pytest
 from promptlog import PromptLog, col, meta, score, tag
 from promptlog.server.freshness import MAX_LAG_S
 from tests.samples import START, request
-from tests.server.browser import answers_of, chromium, expect, looking, serious
+from tests.server.browser import answers_of, chromium, expect, looking, serious, settled
 from tests.server.support import Served, serving, wait_until
 from tests.wire import Wire
 
@@ -196,8 +196,7 @@ def test_rows_go_on_and_on(browser: Browser, served: Served) -> None:
         assert page.locator("#rows tr[id]").count() == 50
         for _ in range(2):
             page.locator("tr.next").scroll_into_view_if_needed()
-            page.wait_for_timeout(50)
-            page.wait_for_load_state("networkidle")
+            settled(page)
         expect(page.locator("#rows tr[id]"), 121)
         numbers = page.locator("#rows td.k-number").all_inner_texts()[:120]
         assert numbers == [str(number) for number in range(120)]
@@ -265,7 +264,7 @@ def test_a_conversation_is_read(browser: Browser, tmp_path: Path) -> None:
         )
         while not page.get_by_text("More?").count():  # what others log may lag
             page.get_by_role("button", name="look for later ones").click()
-            page.wait_for_load_state("networkidle")
+            settled(page)
         assert page.locator(".gap").last.inner_text().startswith("2 h")
         expect(page.locator(".turn"), 16)
 
@@ -431,8 +430,7 @@ def test_axe_finds_nothing_serious(browser: Browser, served: Served, width: int,
     with looking(browser, served.url, width=width, scheme=scheme) as page:
         for address in addresses:
             page.goto(address)
-            page.wait_for_load_state("networkidle")
-            page.wait_for_timeout(100)
+            settled(page)
             if folder := os.environ.get("PROMPTLOG_SCREENSHOTS"):
                 name = re.sub(r"\W+", "-", address).strip("-") or "requests"
                 page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
@@ -505,7 +503,7 @@ def test_stored_text_is_never_markup(browser: Browser, served: Served) -> None:
     with looking(browser, served.url) as page:
         for address in pages:
             page.goto(address)
-            page.wait_for_load_state("networkidle")
+            settled(page)
             assert page.locator("img[src=x]").count() == 0
             assert page.locator('[href^="javascript:"], [src^="javascript:"]').count() == 0
             assert page.evaluate("[...document.scripts].every(one => one.src.startsWith(location.origin))")
