@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,20 +11,18 @@ from promptlog import PromptLog, errors
 from promptlog.database.apply import RECORD_TYPES
 from tests.samples import request
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_FOLDERS = [f"{name}=5" for name in (*RECORD_TYPES, "problem", "date", "request_start_time")]
+_NAMES = [f"{name}=5" for name in (*RECORD_TYPES, "problem", "date", "request_start_time")]
+_FOLDERS = ["/".join(_NAMES[start : start + 8]) for start in range(0, len(_NAMES), 8)]
 _ODD = ["my[1]", "a*b", "it's", 'say "hi"', "{x}", "$HOME", "~", "a;b", "100%"]
 
 
 @pytest.mark.parametrize("folder", [*_FOLDERS, *_ODD])
 def test_a_folders_name_is_no_value_and_no_pattern(folder: str, tmp_path: Path) -> None:
     """Logged, loaded from dictionaries, from a frame and from a file: every field is what was given."""
-    (tmp_path / folder).mkdir()
+    (tmp_path / folder).mkdir(parents=True)
     source = tmp_path / folder / "source.parquet"
     pl.DataFrame([request()]).write_parquet(source)
-    with PromptLog(tmp_path / folder / f"{folder}.duckdb") as client:
+    with PromptLog(tmp_path / folder / f"{Path(folder).name}.duckdb") as client:
         client.log_request(**request(metadata={"k": "v"}))
         client.log_many([dict(request())])
         client.log_many(pl.DataFrame([request()]))

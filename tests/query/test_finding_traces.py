@@ -68,9 +68,17 @@ def fill(client: PromptLog, traces: int = 60) -> None:
         )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> PromptLog:
+    """A store that is only asked."""
+    client = PromptLog(tmp_path_factory.mktemp("traces") / "a.duckdb")
+    fill(client)
+    return client
+
+
 @pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PromptLog:
-    """A store of which a few steps are looked at first, then more, then all."""
+def client(filled: PromptLog, monkeypatch: pytest.MonkeyPatch) -> PromptLog:
+    """It, of which a few steps are looked at first, then more, then all."""
     for name, value in (
         ("_FEWEST_STEPS", 4),
         ("_STEPS_EACH", 1),
@@ -79,9 +87,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PromptLog:
         ("_MOST_STEPS_OF_TEXTS", 90),
     ):
         monkeypatch.setattr(f"promptlog.query.traces.{name}", value)
-    client = PromptLog(tmp_path / "a.duckdb")
-    fill(client)
-    return client
+    return filled
 
 
 def holding(client: PromptLog, text: str) -> set[str]:
@@ -174,8 +180,10 @@ def test_when_is_asked_of_the_trace(client: PromptLog, sort: TraceColumn) -> Non
     assert client.traces(search="since:7d").dicts() == []  # all of it is long ago
 
 
-def test_a_request_that_does_not_know_its_trace_is_found_in_it(client: PromptLog) -> None:
+def test_a_request_that_does_not_know_its_trace_is_found_in_it(tmp_path: Path) -> None:
     """It was logged by other means, and the span says which it is; their clocks may be far apart."""
+    client = PromptLog(tmp_path / "a.duckdb")
+    fill(client)
     far = request(span_id="feed" * 4, request_start_time=START + 9000, request_end_time=START + 9001)
     client.log_request(**far | {"metadata": {"user_id": "odd"}, "model": "odd"})
     put(client, span(1, managed_span_id="feed" * 4, trace_id="ef" * 16))
