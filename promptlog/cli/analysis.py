@@ -8,7 +8,7 @@ import typer
 
 from promptlog.cli import filters
 from promptlog.cli.bars import bar
-from promptlog.cli.listing import say_why_empty
+from promptlog.cli.hints import say_what_was_meant, say_why_empty
 from promptlog.cli.options import Json, Metadata, Store, open_client
 from promptlog.cli.output import Csv, one_format, print_result
 from promptlog.cli.patience import patience
@@ -62,6 +62,7 @@ def top(
     """
     from promptlog.expressions.face import col
     from promptlog.expressions.grouping import count, error_rate
+    from promptlog.models.columns import COLUMNS
 
     one_format(json=json, csv=csv)
     if by not in _BY:
@@ -91,8 +92,9 @@ def top(
         _print(groups.columns(), rows, _BY[by])
         if [row[0] for row in rows] == [None]:
             note(f"No request that matches has {key!r}.")
+            say_what_was_meant(client, {key.removeprefix("meta.")} - {*COLUMNS, "tag"})
     elif limit:
-        say_why_empty(client)
+        say_why_empty(client, conditions)
 
 
 def _key(given: str) -> NamedKey:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptlog.cli.hints import say_why_empty
 from promptlog.cli.patience import patience
-from promptlog.cli.screen import Column, console, note, print_table
+from promptlog.cli.screen import Column, console, print_table
 from promptlog.cli.sorting import order_of
 from promptlog.cli.text import json_line, latency, short_time, tokens, usd
 
@@ -59,16 +60,15 @@ def print_requests(
     limit: int,
     keys: Sequence[str] | None,
     json: bool,
-) -> int:
-    """Print the first `limit` requests, and return how many there were; of none, say why on stderr."""
+) -> None:
+    """Print the first `limit` requests; of none, say why on stderr."""
     found = client.requests.filter(*conditions).limit(limit)
     if sort is not None:
         by, down = order_of(client, sort)
         found = found.sort(by, descending=down)
     printed = _print_json(found) if json else _print_table(found, list(dict.fromkeys(keys or ())))
     if not printed and limit:
-        say_why_empty(client)
-    return printed
+        say_why_empty(client, conditions)
 
 
 def _print_json(found: Any) -> int:
@@ -126,13 +126,3 @@ def _last_said(input: str | None) -> str:
     blueprint = loads(input) if input else {}
     asked = [m for m in blueprint.get("messages") or () if isinstance(m, dict) and m.get("role") == "user"]
     return text_of({**blueprint, "messages": asked[-1:]})[:_INPUT_CHARS]
-
-
-def say_why_empty(client: PromptLog) -> None:
-    """Tell a store that is empty from a filter that nothing meets."""
-    if client.requests.limit(1).ids():
-        note("No request matches.")
-        return
-    note(f"Nothing is logged yet in {client.path}. To log something:")
-    note('  promptlog log --provider openai --model gpt-4o --input "Hi" --output "Hello" --meta user_id=u1')
-    note("  in Python: promptlog.PromptLog().log_request(...); or see it all at work: promptlog demo")

@@ -8,7 +8,7 @@ import typer
 
 from promptlog.cli import filters
 from promptlog.cli.bars import bar
-from promptlog.cli.listing import say_why_empty
+from promptlog.cli.hints import say_why_empty
 from promptlog.cli.options import Json, Metadata, Store, open_client
 from promptlog.cli.output import Csv, one_format, print_result
 from promptlog.cli.patience import patience

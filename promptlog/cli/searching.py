@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from promptlog.cli.listing import Limit, Show, Sort, print_requests
 from promptlog.cli.options import Json, Store, open_client
-from promptlog.cli.screen import note
 from promptlog.models.columns import COLUMNS
-
-if TYPE_CHECKING:
-    from promptlog.expressions.nodes import Condition
-
 
 #: What the language has. The letter \b before a paragraph keeps its lines as they are.
 HELP = """Find requests by a text such as 'user_id:u1 tag:prod cake'.
@@ -84,16 +79,4 @@ def search(
 
     condition = parse(" ".join(text).strip())
     client = open_client(store)
-    if not print_requests(client, [condition], sort=sort, limit=limit, keys=show, json=json) and limit:
-        _name_near_columns(condition)
-
-
-def _name_near_columns(condition: Condition) -> None:
-    """Say which keys may have been meant for columns: nothing was found, and no key is wrong by itself."""
-    from difflib import get_close_matches
-
-    from promptlog.expressions.nodes import metadata_keys
-
-    for key in sorted(metadata_keys(condition)):
-        for near in get_close_matches(key, [*COLUMNS, "tag", "score", "since", "until"], n=1, cutoff=0.65):
-            note(f"{key} was read as a metadata key; did you mean {near}?")
+    print_requests(client, [condition], sort=sort, limit=limit, keys=show, json=json)

@@ -9,7 +9,7 @@ import typer
 
 from promptlog.cli import filters
 from promptlog.cli.bars import bar, sparkline, squeezed
-from promptlog.cli.listing import say_why_empty
+from promptlog.cli.hints import say_why_empty
 from promptlog.cli.options import Json, Metadata, Store, open_client
 from promptlog.cli.output import Csv, one_format, print_rows
 from promptlog.cli.patience import patience
@@ -80,7 +80,7 @@ def stats(
     elif csv:
         _print_csv(found)
     elif not found.totals.requests:
-        say_why_empty(client)
+        say_why_empty(client, conditions)
     else:
         _draw(found)
 

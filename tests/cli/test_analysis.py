@@ -51,7 +51,9 @@ def test_what_a_word_means(shell: Shell, ids: list[str], key: str, column: str) 
 
 def test_a_key_that_no_request_has_is_said(shell: Shell, ids: list[str]) -> None:
     """A slip of the pen is told from a group."""
-    assert shell.run("top", "usr_id").stderr == "No request that matches has 'usr_id'.\n"
+    said = "No request that matches has 'usr_id'.\nNo request has the metadata key usr_id; did you mean user_id?\n"
+    assert shell.run("top", "usr_id").stderr == said
+    assert shell.run("top", "error_type").stderr == "No request that matches has 'error_type'.\n"
     assert (
         "Nothing is logged yet" in shell.run("top", "user_id", "--store", str(shell.store) + ".other").stderr
     )

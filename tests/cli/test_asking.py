@@ -63,6 +63,13 @@ def test_an_empty_store_says_how_to_begin(shell: Shell, ids: list[str]) -> None:
     assert "promptlog log --provider" in done.stderr
     done = shell.run("list", "--meta", "user_id=nobody")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "No request matches.\n")
+    for command in ("list", "stats"):
+        said = shell.run(command, "--meta", "user-id=u1", "--meta", "zzz=1").stderr.splitlines()
+        assert said == [
+            "No request matches.",
+            "No request has the metadata key user-id; did you mean user_id?",
+            "No request has the metadata key zzz; `promptlog keys` lists the keys.",
+        ]
 
 
 def test_show(shell: Shell, ids: list[str]) -> None:

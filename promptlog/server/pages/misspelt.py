@@ -7,24 +7,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from promptlog.expressions.face import meta
-from promptlog.expressions.nodes import (
-    And,
-    Comparison,
-    Contains,
-    EndsWith,
-    Exists,
-    IsIn,
-    MetaOperand,
-    Not,
-    Or,
-    StartsWith,
-)
+from promptlog.expressions.nodes import MetaOperand, metadata_keys
 from promptlog.expressions.show import operand_text
 from promptlog.models.columns import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from promptlog.expressions.nodes import Condition
     from promptlog.server.house import House
     from promptlog.server.pages.view import View
@@ -37,7 +24,7 @@ def meant(house: House, view: View, path: str = "/", **more: str) -> list[tuple[
     """Return the keys that no request has, what each was meant to be, and the address of the search with that."""
     known = [key for key, _ in house.known.key_counts()]
     found = []
-    for key in dict.fromkeys(_keys(view.terms)):
+    for key in sorted(_keys(view.terms)):
         if key in known:
             continue
         near = get_close_matches(key, [*known, *COLUMNS, *_SPECIAL], n=1, cutoff=_ALIKE)
@@ -51,16 +38,5 @@ def meant(house: House, view: View, path: str = "/", **more: str) -> list[tuple[
     return found
 
 
-def _keys(terms: tuple[Condition, ...]) -> Iterator[str]:
-    """Yield the metadata keys that conditions ask for."""
-    waiting = [*reversed(terms)]
-    while waiting:
-        match waiting.pop():
-            case And(parts) | Or(parts):
-                waiting += reversed(parts)
-            case Not(part):
-                waiting.append(part)
-            case Comparison(MetaOperand(key)) | IsIn(MetaOperand(key)) | Exists(MetaOperand(key)):
-                yield key
-            case StartsWith(MetaOperand(key)) | EndsWith(MetaOperand(key)) | Contains(MetaOperand(key)):
-                yield key
+def _keys(terms: tuple[Condition, ...]) -> set[str]:
+    return {key for term in terms for key in metadata_keys(term)}
