@@ -35,7 +35,7 @@ _HEAD = "| work | promptlog | beside it | ratio | goal | met |\n|---|---|---|---
 def main(names: list[str]) -> None:
     if unknown := set(names) - {*_ALL, "large"}:
         sys.exit(f"no benchmark {min(unknown)!r}; there are {', '.join(_ALL)} and large")
-    found: dict[str, list[str]] = {}
+    machine, found = _machine(), dict[str, list[str]]()
     for name in names or _ALL:
         print(f"{name} …", file=sys.stderr, flush=True)
         found[name] = [str(row) for row in import_module(f"benchmarks.{name}").run()]
@@ -43,7 +43,7 @@ def main(names: list[str]) -> None:
     for part, runs in _PARTS.items():
         if found.keys() >= set(runs):
             rows = [row for name in runs for row in found[name]]
-            _write(part, "\n".join([_machine(), "", _HEAD, *rows]))
+            _write(part, "\n".join([machine, "", _HEAD, *rows]))
 
 
 def _write(part: str, text: str) -> None:

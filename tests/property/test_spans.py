@@ -155,7 +155,7 @@ def test_a_trace_is_the_same_whichever_of_its_spans_came_first(
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(data=st.data(), written=traces())
 def test_a_trace_is_the_same_at_length(
     bench: Bench, data: st.DataObject, written: list[dict[str, Any]]
