@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 from promptlog import PromptLog
 from promptlog.database.ctrl_c import ctrl_c_ends
@@ -45,6 +47,30 @@ def test_a_question_is_ended_and_the_next_one_is_answered(tmp_path: Path) -> Non
                 client.sql(ENDLESS).dicts()
             timer.join()
             assert client.requests.count() == 0
+
+
+def test_a_notebooks_stop_button(tmp_path: Path) -> None:
+    """The cell that asks ends with KeyboardInterrupt, each time, and the kernel goes on."""
+    kernel, asked = start_new_kernel(kernel_name="python3")
+
+    def run(code: str, stopped_after: float | None = None) -> str:
+        sent = asked.execute(code)
+        if stopped_after:
+            time.sleep(stopped_after)
+            kernel.interrupt_kernel()
+        while (answer := asked.get_shell_msg(timeout=30))["parent_header"].get("msg_id") != sent:
+            pass
+        return str(answer["content"].get("ename", answer["content"]["status"]))
+
+    try:
+        opened = f"import promptlog; client = promptlog.PromptLog({str(tmp_path / 'a.duckdb')!r})"
+        assert run(f"{opened}; client.requests.count()") == "ok"
+        for _ in range(4):
+            assert run(f"client.sql({ENDLESS!r}).dicts()", 0.5) == "KeyboardInterrupt"
+        assert run("assert client.requests.count() == 0") == "ok"
+    finally:
+        asked.stop_channels()
+        kernel.shutdown_kernel(now=True)
 
 
 def test_between_two_statements(tmp_path: Path) -> None:
