@@ -270,7 +270,10 @@ def test_failures_are_logged_and_raised_unchanged(client: PromptLog, wire: Wire)
         "cut=0": ("PROVIDER_ERROR", openai.APIConnectionError),
     }
     for behaviour, (kind, error) in behaviours.items():
-        with openai.OpenAI(base_url=wire.openai(behaviour), api_key="k", max_retries=0, timeout=0.2) as plain:
+        patience = 0.2 if behaviour == "hang=1" else 60
+        with openai.OpenAI(
+            base_url=wire.openai(behaviour), api_key="k", max_retries=0, timeout=patience
+        ) as plain:
             with pytest.raises(error) as caught:
                 client.wrap(plain).chat.completions.create(model="m", messages=HI)
             logged = client.requests.first()
@@ -302,7 +305,7 @@ def test_awaited_failures_are_logged_and_raised_unchanged(
     """Of both SDKs, wrapped and by PromptLayer's way, in every way to ask."""
 
     async def main() -> None:
-        sent: Any = {"api_key": "k", "max_retries": 0, "timeout": 0.2}
+        sent: Any = {"api_key": "k", "max_retries": 0, "timeout": 0.2 if behaviour == "hang=1" else 60}
         async with (
             openai.AsyncOpenAI(base_url=wire.openai(behaviour), **sent) as plain,
             client.anthropic.AsyncAnthropic(base_url=wire.anthropic(behaviour), **sent) as claude,
@@ -360,7 +363,7 @@ def test_calls_that_are_cancelled_are_logged(client: PromptLog, wire: Wire) -> N
 
     async def main() -> None:
         async with (
-            openai.AsyncOpenAI(base_url=wire.openai("hang=1"), api_key="k") as plain,
+            openai.AsyncOpenAI(base_url=wire.openai("hang=3"), api_key="k") as plain,
             promptlog.AsyncPromptLog(client.path, providers={"openai": plain}) as log,
         ):
             chat = client.wrap(plain).chat.completions
@@ -370,7 +373,7 @@ def test_calls_that_are_cancelled_are_logged(client: PromptLog, wire: Wire) -> N
             ):
                 before = len(wire.asked)
                 with pytest.raises(TimeoutError):
-                    await asyncio.wait_for(asking(), 0.3)
+                    await asyncio.wait_for(asking(), 1)
                 task = asyncio.ensure_future(asking())
                 both = before + 2
                 await asyncio.to_thread(wait_until, lambda both=both: len(wire.asked) == both)
