@@ -62,16 +62,17 @@ def top(
     """
     from promptlog.expressions.face import col
     from promptlog.expressions.grouping import count, error_rate
-    from promptlog.models.columns import COLUMNS
+    from promptlog.expressions.nodes import MetaOperand
 
     one_format(json=json, csv=csv)
     if by not in _BY:
         raise InvalidInputError(f"--by takes {', '.join(_BY)}, got {by!r}")
     conditions = filters.conditions(meta, tag, model, status, since, until)
     client = open_client(store)
+    grouped = _key(key)
     groups = (
         client.requests.filter(*conditions)
-        .group_by(_key(key))
+        .group_by(grouped)
         .agg(
             requests=count(),
             cost_usd=col.cost_usd.sum(),
@@ -92,7 +93,8 @@ def top(
         _print(groups.columns(), rows, _BY[by])
         if [row[0] for row in rows] == [None]:
             note(f"No request that matches has {key!r}.")
-            say_what_was_meant(client, {key.removeprefix("meta.")} - {*COLUMNS, "tag"})
+            asked = getattr(grouped.node, "operand", None)
+            say_what_was_meant(client, [asked.key] if isinstance(asked, MetaOperand) else [])
     elif limit:
         say_why_empty(client, conditions)
 

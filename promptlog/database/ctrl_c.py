@@ -29,8 +29,9 @@ class _Ear:
         self._lock = threading.Lock()
         self._end: Callable[[], None] | None = None
         self._others = -1  # who was told of signals before us
-        self._interrupted = False
-        threading.Thread(target=self._listen, name="promptlog-ctrl-c", daemon=True).start()
+        self._interrupted = self._over = False
+        self._thread = threading.Thread(target=self._listen, name="promptlog-ctrl-c", daemon=True)
+        self._thread.start()
 
     @contextmanager
     def open(self, end: Callable[[], None]) -> Iterator[None]:
@@ -45,7 +46,7 @@ class _Ear:
                 signal.set_wakeup_fd(self._others)
                 with self._lock:  # so that nothing is ended after this
                     self._hear()
-                    self._end = None
+                    self._end, self._others = None, -1
                 signal.signal(signal.SIGINT, before)
                 if self._interrupted:
                     signal.default_int_handler(signal.SIGINT, None)
@@ -55,7 +56,7 @@ class _Ear:
 
     def _listen(self) -> None:
         waiting = None
-        while True:
+        while not self._over:
             select.select([self._heard], [], [], waiting)
             with self._lock:
                 self._hear()
@@ -74,8 +75,19 @@ class _Ear:
             with suppress(OSError):  # it is full, or closed: as the interpreter does
                 os.write(self._others, signals)
 
+    def is_open(self) -> bool:
+        """Tell whether somebody is inside."""
+        return self._end is not None
+
+    def close(self) -> None:
+        """End the thread; nobody is inside."""
+        self._over = True
+        os.write(self._said, b"\0")
+        self._thread.join()
+        self.forget()
+
     def forget(self) -> None:
-        """Be a child's that was forked inside: its signals are not the parent's."""
+        """Let go of the pipe. In a child that was forked inside, let go of the signals too: they are not the parent's."""
         if self._end is not None:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -105,6 +117,14 @@ def ctrl_c_ends(end: Callable[[], None]) -> Iterator[None]:
         yield
 
 
+def _rest() -> None:
+    """A fork finds no thread of ours; the lease, whose own preparation comes first, lets nobody in meanwhile."""
+    global _ear
+    if _ear is not None and not _ear.is_open():
+        _ear.close()
+        _ear = None
+
+
 def _start_anew() -> None:
     global _ear
     if _ear is not None:
@@ -112,4 +132,4 @@ def _start_anew() -> None:
         _ear = None
 
 
-os.register_at_fork(after_in_child=_start_anew)
+os.register_at_fork(before=_rest, after_in_child=_start_anew)

@@ -53,7 +53,9 @@ def test_a_key_that_no_request_has_is_said(shell: Shell, ids: list[str]) -> None
     """A slip of the pen is told from a group."""
     said = "No request that matches has 'usr_id'.\nNo request has the metadata key usr_id; did you mean user_id?\n"
     assert shell.run("top", "usr_id").stderr == said
-    assert shell.run("top", "error_type").stderr == "No request that matches has 'error_type'.\n"
+    for other in ("error_type", "output.nothing"):  # a column, and a place inside JSON
+        assert shell.run("top", other).stderr == f"No request that matches has {other!r}.\n"
+    assert "No request has the metadata key model;" in shell.run("top", "meta.model").stderr
     assert (
         "Nothing is logged yet" in shell.run("top", "user_id", "--store", str(shell.store) + ".other").stderr
     )

@@ -116,6 +116,23 @@ def test_another_meaning_of_ctrl_c_stays() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def test_a_fork_finds_no_thread_of_ours(tmp_path: Path) -> None:
+    """A thread that lives on would make each fork a risk, and Python warns of it; the next question is ended as ever."""
+    with PromptLog(tmp_path / "store.duckdb") as client:
+        for _ in range(2):
+            client.requests.count()  # to open it takes long on a busy machine
+            timer = press(0.2)
+            with pytest.raises(KeyboardInterrupt):
+                client.sql(ENDLESS).dicts()
+            timer.join()
+            assert "promptlog-ctrl-c" in {thread.name for thread in threading.enumerate()}
+            child = os.fork()
+            if not child:
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+            assert "promptlog-ctrl-c" not in {thread.name for thread in threading.enumerate()}
+
+
 def test_a_child_that_is_forked_inside_has_its_own_ctrl_c() -> None:
     """It ends nothing of its parent's."""
     ended: list[str] = []
